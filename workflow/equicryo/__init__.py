@@ -1,0 +1,1 @@
+"""EquiCryo: protein structure from noisy cryo-EM projections with an equivariant prior."""
