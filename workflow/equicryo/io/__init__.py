@@ -1,0 +1,1 @@
+"""Structures, maps, particle stacks, tables and weights, in and out."""

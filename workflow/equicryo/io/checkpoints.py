@@ -1,0 +1,126 @@
+"""Training state as safetensors with a JSON header: no pickle, exact resume."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from equicryo.errors import InputError
+from equicryo.io.files import replace_atomically
+from equicryo.models.training import DenoiserTraining
+
+
+def train_with_checkpoints(training: DenoiserTraining, checkpoint: Path) -> None:
+    """Train to the last step, from `checkpoint` if it exists.
+
+    Args:
+        training: the denoiser, its data and its settings; trained in place.
+        checkpoint: where the state is kept from time to time.
+    """
+    config = training.config
+    trainer = lightning.Trainer(
+        max_steps=config.steps,
+        gradient_clip_val=config.gradient_clip,
+        callbacks=[
+            _LatestCheckpoint(checkpoint, config.checkpoint_interval),
+            *([TQDMProgressBar()] if sys.stderr.isatty() else []),
+        ],
+        plugins=[SafetensorsCheckpointIO()],
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+        logger=False,
+        deterministic=True,
+        devices="auto" if torch.cuda.is_available() else 1,
+        default_root_dir=checkpoint.parent,
+    )
+    steps = torch.utils.data.DataLoader(range(config.steps), batch_size=None)
+    trainer.fit(training, steps, ckpt_path=checkpoint if checkpoint.exists() else None)
+
+
+class _LatestCheckpoint(ModelCheckpoint):
+    """Keep the one latest state, under a name that does not change."""
+
+    def __init__(self, path: Path, interval: int) -> None:
+        self.FILE_EXTENSION = path.suffix
+        super().__init__(
+            dirpath=path.parent,
+            filename=path.stem,
+            every_n_train_steps=interval,
+            save_on_train_epoch_end=False,
+            enable_version_counter=False,
+        )
+
+
+class SafetensorsCheckpointIO(CheckpointIO):
+    """Keep Lightning's checkpoints as safetensors, written atomically.
+
+    The nested state becomes a flat table of tensors and a JSON text that says where
+    each belongs. Only tensors, numbers, strings, None, lists and dicts are allowed.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write a checkpoint; an interrupted write leaves the previous one."""
+        tensors: dict[str, torch.Tensor] = {}
+        tree = _to_json(checkpoint, tensors)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replace_atomically(Path(path)) as temporary:
+            save_file(tensors, temporary, metadata={"tree": json.dumps(tree)})
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint onto the CPU.
+
+        Raises:
+            InputError: the file is no checkpoint of ours.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                tree = json.loads((file.metadata() or {})["tree"])
+            return _from_json(tree, tensors)
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise InputError(
+                f"{path}: not a training checkpoint ({error}): delete it to start the "
+                "training afresh"
+            ) from error
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Delete a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+
+def _to_json(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """Replace tensors by their keys, and dicts by lists of pairs that keep key types."""
+    if isinstance(value, torch.Tensor):
+        key = f"{len(tensors):05d}"
+        tensors[key] = value.detach().cpu().clone().contiguous()
+        return {"tensor": key}
+    if isinstance(value, dict):
+        return {"dict": [[_to_json(k, tensors), _to_json(v, tensors)] for k, v in value.items()]}
+    if isinstance(value, list | tuple):
+        return {type(value).__name__: [_to_json(item, tensors) for item in value]}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a checkpoint holds no {type(value).__name__}: keep it out of the state")
+
+
+def _from_json(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {_from_json(k, tensors): _from_json(v, tensors) for k, v in content}
+    items = [_from_json(item, tensors) for item in content]
+    return tuple(items) if kind == "tuple" else items

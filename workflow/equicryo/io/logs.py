@@ -1,0 +1,39 @@
+"""Logging of a script: plain lines in the rule's log, warnings on the terminal."""
+
+import logging
+import sys
+from pathlib import Path
+from types import TracebackType
+
+from equicryo.errors import InputError
+
+logger = logging.getLogger("equicryo")
+
+
+def log_to(path: str | Path) -> None:
+    """Log a script's work to `path` and let a user's mistake end in one line.
+
+    Everything from INFO goes to the file, warnings to the terminal too. An
+    `InputError` leaves only its message on the terminal; any other exception is a
+    defect of ours and shows its traceback. Both end the script with status 1.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(path, mode="w")
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[file, terminal], force=True)
+    logging.captureWarnings(True)
+
+    def report(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, InputError):
+            logger.error("%s (log: %s)", error, path)
+        else:
+            logger.critical(
+                "%s: %s", kind.__name__, error, exc_info=(kind, error, trace)
+            )
+
+    sys.excepthook = report

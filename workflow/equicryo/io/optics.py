@@ -1,0 +1,103 @@
+"""Optics groups of a particle table."""
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from equicryo.errors import InputError
+from equicryo.io.star import Table
+from equicryo.physics.optics import Optics
+
+MICROMETRE = 1e4  # Å
+MILLIMETRE = 1e7  # Å
+
+
+def read_optics_groups(
+    optics: Table | None, particles: Table, box_size: int
+) -> tuple[tuple[Optics, ...], Int64[np.ndarray, " particle"]]:
+    """Read the optics groups and the group of each particle.
+
+    Args:
+        optics: the optics table; None before RELION 3.1, where each particle carries
+            its own and equal ones make a group.
+        particles: the particle table.
+        box_size: edge of the images in the stacks, pixels.
+
+    Returns:
+        The groups, and the index into them of each particle.
+
+    Raises:
+        InputError: a value is missing or impossible, a particle's group is not in the
+            table, or the groups disagree on pixel size or with the stacks on the box.
+    """
+    rows = _optics_rows(particles if optics is None else optics)
+    if optics is None:
+        rows, group = np.unique(rows, axis=0, return_inverse=True)
+    else:
+        group = _group_index(optics, particles)
+    for voltage, _, contrast, pixel_size in rows.tolist():
+        if voltage <= 0.0 or pixel_size <= 0.0 or not 0.0 <= contrast <= 1.0:
+            raise InputError(
+                f"{particles.path}: an optics group has {voltage / 1e3:g} kV, "
+                f"amplitude contrast {contrast:g} and {pixel_size:g} Å per pixel: "
+                "correct it"
+            )
+    if np.ptp(rows[:, 3]) > 0.0:
+        low, high = rows[:, 3].min(), rows[:, 3].max()
+        raise InputError(
+            f"{particles.path}: optics groups have pixel sizes from {low:g} to "
+            f"{high:g} Å: rescale the particles to one"
+        )
+    sizes = (particles if optics is None else optics).numbers(
+        "rlnImageSize", default=float(box_size)
+    )
+    if (sizes != box_size).any():
+        raise InputError(
+            f"{particles.path}: _rlnImageSize is {sizes[sizes != box_size][0]:g}, but "
+            f"the stack's images have an edge of {box_size} pixels: correct it"
+        )
+    groups = tuple(
+        Optics(
+            voltage=voltage,
+            spherical_aberration=aberration,
+            amplitude_contrast=contrast,
+            pixel_size=pixel_size,
+            box_size=box_size,
+        )
+        for voltage, aberration, contrast, pixel_size in rows.tolist()
+    )
+    return groups, group.reshape(-1).astype(np.int64)
+
+
+def _optics_rows(table: Table) -> Float64[np.ndarray, "row 4"]:
+    """Return voltage (V), C_s (Å), amplitude contrast and pixel size (Å) by row."""
+    columns = (
+        1e3 * table.numbers("rlnVoltage"),
+        MILLIMETRE * table.numbers("rlnSphericalAberration"),
+        table.numbers("rlnAmplitudeContrast"),
+        _pixel_size(table),
+    )
+    return np.stack(columns, axis=-1)
+
+
+def _pixel_size(table: Table) -> Float64[np.ndarray, " row"]:
+    """Return the pixel size, Å; before version 3.1 from detector and magnification."""
+    if "rlnDetectorPixelSize" in table and "rlnImagePixelSize" not in table:
+        detector = MICROMETRE * table.numbers("rlnDetectorPixelSize")
+        return detector / table.numbers("rlnMagnification")
+    return table.numbers("rlnImagePixelSize")
+
+
+def _group_index(optics: Table, particles: Table) -> Int64[np.ndarray, " particle"]:
+    """Return the row of the optics table that each particle names."""
+    known = optics.numbers("rlnOpticsGroup")
+    wanted = particles.numbers("rlnOpticsGroup", default=float(known[0]))
+    order = np.argsort(known)
+    place = np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)
+    index = order[place]
+    missing = np.flatnonzero(known[index] != wanted)
+    if len(missing):
+        raise InputError(
+            f"{particles.path}: particle {missing[0] + 1} is of optics group "
+            f"{wanted[missing[0]]:g}, which the optics table lacks"
+        )
+    return index

@@ -1,0 +1,1 @@
+"""Imaging physics: optics, projection, noise and normal equations of tensors."""
