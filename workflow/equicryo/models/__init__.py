@@ -1,0 +1,1 @@
+"""Equivariant denoiser, whitening, noise schedule and training step."""

@@ -1,0 +1,65 @@
+"""A prior as the rest of the package sees it: a denoiser in the length unit it claims."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equicryo.models.denoiser import Denoiser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """A trained denoiser and the length unit recorded with it.
+
+    Attributes:
+        denoiser: the network, in the Å of its training data.
+        length_unit: how many Å the card says one unit of the network is. 1 unless the
+            record is wrong; the coordinates of a wrong one come out scaled by it.
+    """
+
+    denoiser: Denoiser
+    length_unit: float
+
+    def denoise(
+        self,
+        noisy: Float[Tensor, "batch residue 3"],
+        noise_level: Float[Tensor, " batch"],
+    ) -> Float[Tensor, "batch residue 3"]:
+        """Estimate the clean coordinates.
+
+        Args:
+            noisy: clean coordinates plus normal noise of deviation σ, claimed Å.
+            noise_level: σ, claimed Å.
+
+        Returns:
+            E[x₀ | x_σ] under the prior, claimed Å.
+        """
+        unit = self.length_unit
+        return unit * self.denoiser(noisy / unit, noise_level / unit)
+
+    @property
+    def residues(self) -> int:
+        """Number of residues of the chain."""
+        return len(self.denoiser.residue_types)
+
+    def deviation(self, noise_level: float) -> float:
+        """Return the spread per coordinate left after denoising at σ, claimed Å."""
+        level = torch.tensor([noise_level / self.length_unit], dtype=torch.float64)
+        return self.length_unit * float(self.denoiser.whitening.deviation(level))
+
+    def directions(
+        self, chain: Float[Tensor, "residue 3"]
+    ) -> tuple[Float[Tensor, "parameter mode"], Float[Tensor, " mode"]]:
+        """Return how the prior's chains spread about one, as its whitening has it.
+
+        Args:
+            chain: one chain in its place, claimed Å.
+
+        Returns:
+            Orthonormal directions over (residue, axis) and variances, claimed Å²;
+            infinite along rigid motions.
+        """
+        basis, variance = self.denoiser.whitening.directions(chain / self.length_unit)
+        return basis, variance * self.length_unit**2

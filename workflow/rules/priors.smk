@@ -1,0 +1,71 @@
+rule train_prior:
+    input:
+        points=lambda wildcards: prior_file(wildcards.prior, "points.npz"),
+        ensemble=lambda wildcards: prior_file(wildcards.prior, "ensemble.npz"),
+    output:
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+        curve=f"{RESULTS}/priors/{{prior}}/loss.csv",
+    wildcard_constraints:
+        prior="|".join(TRAINED_PRIORS),
+    log:
+        f"{RESULTS}/logs/train_prior/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_prior/{{prior}}.tsv"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=lambda wildcards: config["priors"][wildcards.prior],
+        seed=config["seed"],
+        code=fingerprint("train_prior"),
+    script:
+        "../scripts/train_prior.py"
+
+
+rule plant_scale:
+    input:
+        weights=lambda wildcards: planted_file(wildcards, "weights.safetensors"),
+        card=lambda wildcards: planted_file(wildcards, "card.json"),
+    output:
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+    wildcard_constraints:
+        prior="|".join(PLANTED_PRIORS) or "none",
+    log:
+        f"{RESULTS}/logs/plant_scale/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/plant_scale/{{prior}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        planted=lambda wildcards: config["priors"][wildcards.prior]["planted"],
+        code=fingerprint("plant_scale"),
+    script:
+        "../scripts/plant_scale.py"
+
+
+rule draw_prior:
+    input:
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+    output:
+        draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
+        shrinkage=f"{RESULTS}/priors/{{prior}}/shrinkage.csv",
+    log:
+        f"{RESULTS}/logs/draw_prior/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_prior/{{prior}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        settings=config["draws"],
+        seed=config["seed"],
+        code=fingerprint("draw_prior"),
+    script:
+        "../scripts/draw_prior.py"
