@@ -1,0 +1,1 @@
+"""Likelihood, guided samplers, orientation search and scale."""

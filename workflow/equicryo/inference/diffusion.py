@@ -1,0 +1,126 @@
+"""Reverse diffusion without data: the noise schedule and draws from a prior."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equicryo.models.prior import Prior
+from equicryo.structure.superposition import radius_of_gyration
+
+SHRINKAGE_COLUMNS = ("noise_level", "rg_denoised_mean", "rg_denoised_sd")
+
+RHO = 7.0
+"""How strongly the schedule crowds towards low noise; Karras et al. 2022, table 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """Noise levels of a reverse diffusion.
+
+    Attributes:
+        steps: denoiser calls.
+        largest_noise: σ at the start, Å.
+        smallest_noise: σ at the last call, Å; its estimate is the sample.
+    """
+
+    steps: int
+    largest_noise: float
+    smallest_noise: float
+
+    def __post_init__(self) -> None:
+        """Refuse a schedule that does not descend."""
+        if not 0.0 < self.smallest_noise < self.largest_noise:
+            raise ValueError(
+                f"smallest_noise {self.smallest_noise} Å is not between 0 and "
+                f"largest_noise {self.largest_noise} Å: change one"
+            )
+
+    def noise_levels(self) -> list[float]:
+        """Return σ before each denoiser call, descending, Å.
+
+        Source: Karras et al. 2022, arXiv:2206.00364, equation 5.
+        """
+        start, end = self.largest_noise ** (1 / RHO), self.smallest_noise ** (1 / RHO)
+        last = max(self.steps - 1, 1)
+        return [(start + i / last * (end - start)) ** RHO for i in range(self.steps)]
+
+
+def step_down(
+    noisy: Float[Tensor, "sample residue 3"],
+    denoised: Float[Tensor, "sample residue 3"],
+    levels: tuple[float, float],
+    generator: torch.Generator,
+) -> Float[Tensor, "sample residue 3"]:
+    """Draw x at the next lower noise level, given x and its denoised estimate.
+
+    Args:
+        noisy: x_σ, Å.
+        denoised: E[x₀ | x_σ], Å.
+        levels: σ now and next, Å; a next one of 0 returns the estimate.
+        generator: source of the randomness.
+
+    Source: the Gaussian p(x_σ' | x_σ, x₀) of a variance-exploding process; Song et al.
+        2021, arXiv:2011.13456, equation 47.
+    """
+    now, following = levels
+    ratio = (following / now) ** 2
+    noise = torch.randn(noisy.shape, generator=generator).to(noisy)
+    spread = following * math.sqrt(1.0 - ratio)
+    return denoised + ratio * (noisy - denoised) + spread * noise
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PriorDraws:
+    """Unconditional draws, and how large the estimate was on the way.
+
+    Attributes:
+        coordinates: Å, as claimed by the prior's card.
+        noise_level: σ of each denoiser call, Å.
+        gyration: radius of gyration of each denoised estimate, Å.
+    """
+
+    coordinates: Float[Tensor, "sample residue 3"]
+    noise_level: Float[Tensor, " call"]
+    gyration: Float[Tensor, "call sample"]
+
+    def shrinkage(self) -> list[dict[str, float]]:
+        """Return the size of the denoised estimate at each noise level, Å."""
+        return [
+            dict(zip(SHRINKAGE_COLUMNS, row, strict=True))
+            for row in zip(
+                self.noise_level.tolist(),
+                self.gyration.mean(1).tolist(),
+                self.gyration.std(1).tolist(),
+                strict=True,
+            )
+        ]
+
+
+@torch.no_grad()
+def draw_prior(
+    prior: Prior, count: int, schedule: ScheduleConfig, *, generator: torch.Generator
+) -> PriorDraws:
+    """Draw chains from a prior, in random orientations, centred.
+
+    Args:
+        prior: what to draw from.
+        count: how many.
+        schedule: should start far above the size of the molecule.
+        generator: source of the randomness.
+    """
+    levels = schedule.noise_levels()
+    shape = (count, prior.residues, 3)
+    x = levels[0] * torch.randn(shape, generator=generator)
+    gyration = []
+    for now, following in zip(levels, [*levels[1:], 0.0], strict=True):
+        denoised = prior.denoise(x, torch.full((count,), now))
+        gyration.append(radius_of_gyration(denoised))
+        x = step_down(x, denoised, (now, following), generator)
+    return PriorDraws(
+        coordinates=x - x.mean(1, keepdim=True),
+        noise_level=torch.tensor(levels),
+        gyration=torch.stack(gyration),
+    )

@@ -1,0 +1,62 @@
+rule infer_scale:
+    input:
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+        draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
+    output:
+        scale=f"{RESULTS}/scales/{{dataset}}/{{prior}}.json",
+        rounds=f"{RESULTS}/scales/{{dataset}}/{{prior}}.csv",
+    log:
+        f"{RESULTS}/logs/infer_scale/{{dataset}}/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/infer_scale/{{dataset}}/{{prior}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=config["scale_inference"],
+        sampler=config["samplers"]["dps"],
+        residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
+            "residue_width"
+        ],
+        seed=config["seed"],
+        code=fingerprint("infer_scale"),
+    script:
+        "../scripts/infer_scale.py"
+
+
+rule reconstruct:
+    input:
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+        draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
+        scale=inferred_scale,
+    output:
+        ensemble=f"{RECONSTRUCTION}/ensemble.cif",
+        diagnostics=f"{RECONSTRUCTION}/diagnostics.csv",
+    log:
+        f"{RESULTS}/logs/reconstruct/{{dataset}}/{{prior}}/{{sampler}}"
+        "/alpha{alpha}_scale{scale}_seed{seed}.log",
+    benchmark:
+        (
+            f"{RESULTS}/benchmarks/reconstruct/{{dataset}}/{{prior}}/{{sampler}}"
+            "/alpha{alpha}_scale{scale}_seed{seed}.tsv"
+        )
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        sampler=lambda wildcards: config["samplers"][wildcards.sampler],
+        residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
+            "residue_width"
+        ],
+        seed=config["seed"],
+        code=fingerprint("reconstruct"),
+    script:
+        "../scripts/reconstruct.py"

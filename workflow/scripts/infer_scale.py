@@ -1,0 +1,43 @@
+"""Infer the scale of a prior's coordinates from the images (rule infer_scale)."""
+
+from dataclasses import asdict
+
+import torch
+
+from equicryo.inference.dps import read_dps_config
+from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.scale import ROUNDS_COLUMNS, ScaleConfig, infer_scale
+from equicryo.io.arrays import read_arrays
+from equicryo.io.documents import write_document
+from equicryo.io.logs import log_to
+from equicryo.io.normal import read_normal
+from equicryo.io.points import read_points
+from equicryo.io.priors import read_prior
+from equicryo.io.tables import write_table
+from equicryo.seeds import derive_generator
+from equicryo.structure.residues import residue_electrons
+
+log_to(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+config = ScaleConfig(**params.settings)
+sampler = read_dps_config(params.sampler)
+
+chain = read_points(files.points)
+likelihood = prepare_likelihood(
+    read_normal(files.normal),
+    torch.from_numpy(residue_electrons(chain.sequence)),
+    params.residue_width,
+    sampler.blurs,
+)
+estimates = infer_scale(
+    read_prior(files.weights, files.card),
+    likelihood,
+    torch.from_numpy(read_arrays(files.draws, ["coordinates"])["coordinates"]),
+    config,
+    sampler,
+    generator=derive_generator(params.seed, "infer_scale", *wildcards),
+)
+
+write_document(snakemake.output.scale, asdict(estimates[-1]))
+write_table(snakemake.output.rounds, ROUNDS_COLUMNS, [asdict(e) for e in estimates])

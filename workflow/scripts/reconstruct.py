@@ -1,0 +1,60 @@
+"""Draw posterior samples of a chain from its images (rule reconstruct)."""
+
+import torch
+
+from equicryo.inference.dps import (
+    DIAGNOSTICS_COLUMNS,
+    Guidance,
+    read_dps_config,
+    sample_dps,
+)
+from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.orientation import propose_chains
+from equicryo.io.arrays import read_arrays
+from equicryo.io.documents import read_document
+from equicryo.io.logs import log_to
+from equicryo.io.models import write_ensemble
+from equicryo.io.normal import read_normal
+from equicryo.io.points import read_points
+from equicryo.io.priors import read_prior
+from equicryo.io.tables import write_table
+from equicryo.seeds import derive_generator
+from equicryo.structure.residues import residue_electrons
+from equicryo.structure.spread import spread_to_b_factor
+
+log_to(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+sampler = read_dps_config(params.sampler)
+generator = derive_generator(params.seed, "reconstruct", *wildcards)
+
+chain = read_points(files.points)
+prior = read_prior(files.weights, files.card)
+likelihood = prepare_likelihood(
+    read_normal(files.normal),
+    torch.from_numpy(residue_electrons(chain.sequence)),
+    params.residue_width,
+    sampler.blurs,
+)
+scale = read_document(files.scale)["scale"] if files.scale else float(wildcards.scale)
+draws = torch.from_numpy(read_arrays(files.draws, ["coordinates"])["coordinates"])
+proposals = propose_chains(
+    scale * draws,
+    likelihood,
+    sampler.orientation,
+    sampler.samples,
+    generator=generator,
+)
+samples, steps = sample_dps(
+    prior,
+    likelihood,
+    proposals,
+    Guidance(alpha=float(wildcards.alpha), scale=scale),
+    sampler,
+    generator=generator,
+)
+
+coordinates = samples.double().numpy()
+b_factors = spread_to_b_factor(coordinates)
+write_ensemble(snakemake.output.ensemble, chain, coordinates, b_factors)
+write_table(snakemake.output.diagnostics, DIAGNOSTICS_COLUMNS, [s.row() for s in steps])
