@@ -1,0 +1,1 @@
+"""RMSD and its controls, distributions and the Cramér-Rao bound."""

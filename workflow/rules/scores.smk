@@ -1,0 +1,84 @@
+include: "selection.smk"
+
+
+rule bound_error:
+    input:
+        truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+    output:
+        bound=f"{RESULTS}/images/{{dataset}}/crlb.json",
+    log:
+        f"{RESULTS}/logs/bound_error/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/bound_error/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
+            "residue_width"
+        ],
+        code=fingerprint("bound_error"),
+    script:
+        "../scripts/bound_error.py"
+
+
+rule score_reconstruction:
+    input:
+        ensemble=f"{RECONSTRUCTION}/ensemble.cif",
+        diagnostics=f"{RECONSTRUCTION}/diagnostics.csv",
+        truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        bound=f"{RESULTS}/images/{{dataset}}/crlb.json",
+        draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+        scale=inferred_scale,
+    output:
+        score=f"{RECONSTRUCTION}/score.csv",
+        samples=f"{RECONSTRUCTION}/samples.csv",
+    log:
+        f"{RESULTS}/logs/score_reconstruction/{{dataset}}/{{prior}}/{{sampler}}/"
+        "alpha{alpha}_scale{scale}_seed{seed}.log",
+    benchmark:
+        (
+            f"{RESULTS}/benchmarks/score_reconstruction/{{dataset}}/{{prior}}/"
+            "{sampler}/alpha{alpha}_scale{scale}_seed{seed}.tsv"
+        )
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        labels=score_labels,
+        seed=config["seed"],
+        residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
+            "residue_width"
+        ],
+        code=fingerprint("score_reconstruction"),
+    script:
+        "../scripts/score_reconstruction.py"
+
+
+rule aggregate_metrics:
+    input:
+        scores=expand("{path}/score.csv", path=RECONSTRUCTIONS),
+    output:
+        metrics=report(
+            f"{RESULTS}/metrics.csv",
+            caption="../report/metrics.rst",
+            category="Metrics",
+            labels={"table": "all reconstructions"},
+        ),
+    log:
+        f"{RESULTS}/logs/aggregate_metrics.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/aggregate_metrics.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("aggregate_metrics"),
+    script:
+        "../scripts/aggregate_metrics.py"

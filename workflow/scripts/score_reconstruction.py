@@ -1,0 +1,60 @@
+"""Score one reconstruction against the truth (rule score_reconstruction)."""
+
+import torch
+
+from equicryo.evaluation.metrics import posterior_mean
+from equicryo.evaluation.misfit import structure_chi_square
+from equicryo.evaluation.scores import (
+    SAMPLE_COLUMNS,
+    complete_row,
+    score_controls,
+    score_samples,
+    summarise,
+)
+from equicryo.io.arrays import read_arrays
+from equicryo.io.documents import read_document
+from equicryo.io.logs import log_to
+from equicryo.io.models import read_chain, read_ensemble
+from equicryo.io.normal import read_normal
+from equicryo.io.priors import read_card
+from equicryo.io.tables import read_table, write_table
+from equicryo.seeds import derive_generator
+from equicryo.structure.residues import residue_electrons
+
+log_to(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+
+chain = read_chain(files.truth)
+truth = torch.from_numpy(chain.coordinates)
+samples = torch.from_numpy(read_ensemble(files.ensemble)[1])
+normal = read_normal(files.normal)
+scale = read_document(files.scale)["scale"] if files.scale else float(wildcards.scale)
+draws = torch.from_numpy(read_arrays(files.draws, ["coordinates"])["coordinates"])
+
+scores = score_samples(samples, truth)
+generator = derive_generator(params.seed, "score_reconstruction", *wildcards)
+controls = score_controls(samples, truth, scale * draws.double(), generator=generator)
+chi2 = structure_chi_square(
+    posterior_mean(samples),
+    normal,
+    weights=torch.from_numpy(residue_electrons(chain.sequence)),
+    width=params.residue_width,
+)
+row = complete_row(
+    {
+        **params.labels,
+        **summarise(scores, samples, truth),
+        **controls,
+        "scale": scale,
+        "scale_true": 1.0 / read_card(files.card)["whitening"]["length_unit"],
+        "chi2": chi2,
+        "crlb_rmsd": float(read_document(files.bound)["crlb_rmsd"] or "inf"),
+        "nfe": int(read_table(files.diagnostics)[-1]["nfe"]),
+        "reconstruction": files.ensemble,
+        "truth": files.truth,
+    }
+)
+
+write_table(snakemake.output.score, tuple(row), [row])
+write_table(snakemake.output.samples, SAMPLE_COLUMNS, scores.rows())
