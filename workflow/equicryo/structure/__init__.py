@@ -1,0 +1,1 @@
+"""Chains, superposition, elastic networks and residue chemistry."""
