@@ -1,1 +1,1 @@
-"""EquiCryo: protein structure from noisy cryo-EM projections with an equivariant prior."""
+"""Protein structure from noisy cryo-EM projections, with an equivariant prior."""

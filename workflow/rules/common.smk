@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from itertools import product
 from math import ceil
 
@@ -9,13 +11,17 @@ validate(config, "../schemas/config.schema.yaml", set_default=False)
 
 RESULTS = f"results/{config['run']}" if config["run"] else "results"
 RECONSTRUCTION = (
-    f"{RESULTS}/reconstructions/{{dataset}}/{{prior}}/{{sampler}}"
-    "/alpha{alpha}_scale{scale}_seed{seed}"
+    f"{RESULTS}/reconstructions/{{dataset}}/{{prior}}/{{sampler}}/"
+    "alpha{alpha}_scale{scale}_seed{seed}"
 )
 AXES = ("dataset", "prior", "sampler", "alpha", "scale", "seed")
 
-TRAINED_PRIORS = [name for name, prior in config["priors"].items() if "network" in prior]
-PLANTED_PRIORS = [name for name, prior in config["priors"].items() if "planted" in prior]
+TRAINED_PRIORS = [
+    name for name, prior in config["priors"].items() if "network" in prior
+]
+PLANTED_PRIORS = [
+    name for name, prior in config["priors"].items() if "planted" in prior
+]
 
 
 wildcard_constraints:
@@ -98,3 +104,17 @@ def inferred_scale(wildcards):
     if wildcards.scale == "inferred":
         return f"{RESULTS}/scales/{wildcards.dataset}/{wildcards.prior}.json"
     return []
+
+
+def structure_file(wildcards):
+    """Return the target's own file, or nothing where it is to be downloaded."""
+    settings = config["structures"][wildcards.target]
+    return [] if settings["source"] == "rcsb" else settings["file"]
+
+
+def report_run():
+    """Write the self-contained report of a run that has just ended."""
+    command = ["snakemake", "--nolock", "--quiet", "all", "--report"]
+    configs = ["--configfile", *map(str, workflow.configfiles)]
+    page = f"{RESULTS}/report.html"
+    subprocess.run([sys.executable, "-m", *command, page, *configs], check=True)

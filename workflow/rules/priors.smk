@@ -6,12 +6,12 @@ rule train_prior:
         weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
         curve=f"{RESULTS}/priors/{{prior}}/loss.csv",
-    wildcard_constraints:
-        prior="|".join(TRAINED_PRIORS),
     log:
         f"{RESULTS}/logs/train_prior/{{prior}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_prior/{{prior}}.tsv"
+    wildcard_constraints:
+        prior="|".join(TRAINED_PRIORS),
     threads: 2
     resources:
         mem_mb=4000,
@@ -31,12 +31,12 @@ rule plant_scale:
     output:
         weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
-    wildcard_constraints:
-        prior="|".join(PLANTED_PRIORS) or "none",
     log:
         f"{RESULTS}/logs/plant_scale/{{prior}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/plant_scale/{{prior}}.tsv"
+    wildcard_constraints:
+        prior="|".join(PLANTED_PRIORS) or "none",
     threads: 1
     resources:
         mem_mb=500,

@@ -40,12 +40,12 @@ rule reconstruct:
         ensemble=f"{RECONSTRUCTION}/ensemble.cif",
         diagnostics=f"{RECONSTRUCTION}/diagnostics.csv",
     log:
-        f"{RESULTS}/logs/reconstruct/{{dataset}}/{{prior}}/{{sampler}}"
-        "/alpha{alpha}_scale{scale}_seed{seed}.log",
+        f"{RESULTS}/logs/reconstruct/{{dataset}}/{{prior}}/{{sampler}}/"
+        "alpha{alpha}_scale{scale}_seed{seed}.log",
     benchmark:
         (
-            f"{RESULTS}/benchmarks/reconstruct/{{dataset}}/{{prior}}/{{sampler}}"
-            "/alpha{alpha}_scale{scale}_seed{seed}.tsv"
+            f"{RESULTS}/benchmarks/reconstruct/{{dataset}}/{{prior}}/{{sampler}}/"
+            "alpha{alpha}_scale{scale}_seed{seed}.tsv"
         )
     threads: 1
     resources:

@@ -1,9 +1,3 @@
-def structure_file(wildcards):
-    """Return the target's own file, or nothing where it is to be downloaded."""
-    settings = config["structures"][wildcards.target]
-    return [] if settings["source"] == "rcsb" else settings["file"]
-
-
 rule get_structure:
     input:
         file=structure_file,

@@ -76,7 +76,10 @@ class SafetensorsCheckpointIO(CheckpointIO):
             save_file(tensors, temporary, metadata={"tree": json.dumps(tree)})
 
     def load_checkpoint(
-        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+        self,
+        path: str | Path,
+        map_location: Any = None,
+        weights_only: bool | None = None,  # noqa: FBT001  Lightning's signature
     ) -> dict[str, Any]:
         """Read a checkpoint onto the CPU.
 
@@ -85,7 +88,7 @@ class SafetensorsCheckpointIO(CheckpointIO):
         """
         try:
             with safe_open(path, "pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                tensors = {key: file.get_tensor(key) for key in file.keys()}
                 tree = json.loads((file.metadata() or {})["tree"])
             return _from_json(tree, tensors)
         except (SafetensorError, KeyError, ValueError) as error:
@@ -100,18 +103,24 @@ class SafetensorsCheckpointIO(CheckpointIO):
 
 
 def _to_json(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
-    """Replace tensors by their keys, and dicts by lists of pairs that keep key types."""
+    """Replace tensors by keys, and dicts by pairs whose keys keep their types."""
     if isinstance(value, torch.Tensor):
         key = f"{len(tensors):05d}"
         tensors[key] = value.detach().cpu().clone().contiguous()
         return {"tensor": key}
     if isinstance(value, dict):
-        return {"dict": [[_to_json(k, tensors), _to_json(v, tensors)] for k, v in value.items()]}
+        return {
+            "dict": [
+                [_to_json(k, tensors), _to_json(v, tensors)] for k, v in value.items()
+            ]
+        }
     if isinstance(value, list | tuple):
         return {type(value).__name__: [_to_json(item, tensors) for item in value]}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"a checkpoint holds no {type(value).__name__}: keep it out of the state")
+    raise TypeError(
+        f"a checkpoint holds no {type(value).__name__}: keep it out of the state"
+    )
 
 
 def _from_json(value: Any, tensors: dict[str, torch.Tensor]) -> Any:

@@ -24,7 +24,7 @@ def log_to(path: str | Path) -> None:
     terminal.setLevel(logging.WARNING)
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[file, terminal], force=True)
-    logging.captureWarnings(True)
+    logging.captureWarnings(capture=True)
 
     def report(
         kind: type[BaseException], error: BaseException, trace: TracebackType | None

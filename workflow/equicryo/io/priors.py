@@ -63,12 +63,22 @@ def read_prior(weights: str | Path, card_path: str | Path) -> Prior:
             tensors["residue_types"],
         )
         denoiser.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, ValueError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise InputError(
             f"{weights}: does not fit {card_path} ({error}): train the prior again"
         ) from error
     length_unit = card["whitening"]["length_unit"]
-    return Prior(denoiser=denoiser.eval().requires_grad_(False), length_unit=length_unit)
+    return Prior(
+        denoiser=denoiser.eval().requires_grad_(requires_grad=False),
+        length_unit=length_unit,
+    )
 
 
 def current_commit() -> str:

@@ -1,6 +1,5 @@
 """The denoiser: EDM preconditioning, with the chain's covariance as skip connection."""
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""A prior as the rest of the package sees it: a denoiser in the length unit it claims."""
+"""A prior as the rest of the package sees it: a denoiser in the unit it claims."""
 
 from dataclasses import dataclass
 

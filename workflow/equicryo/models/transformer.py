@@ -40,7 +40,7 @@ class NetworkConfig:
         """Refuse a width that the heads cannot share."""
         if self.width % self.heads:
             raise ValueError(
-                f"width {self.width} is not a multiple of heads {self.heads}: change one"
+                f"width {self.width} is no multiple of heads {self.heads}: change one"
             )
 
 
@@ -99,7 +99,7 @@ class Block(nn.Module):
         pairs: Float[Tensor, "batch residue residue feature"],
         separation: Int[Tensor, "residue residue"],
     ) -> tuple[Float[Tensor, "batch residue width"], Float[Tensor, "batch residue 3"]]:
-        """Return the new features and the move in the local frame, in units of c_out."""
+        """Return the new features, and the moves in local frames in units of c_out."""
         normed = self.attention_norm(features)
         features = features + self.attention(normed, pairs, separation)
         features = features + self.feed_forward(self.forward_norm(features))
@@ -208,7 +208,11 @@ def _node_geometry(estimate: Tensor, noisy: Tensor, noise_level: Tensor) -> Tens
 def _windows(chain: Tensor) -> Tensor:
     """Gather each residue's neighbours along the chain, ends repeated."""
     padded = torch.cat(
-        (chain[:, :1].expand(-1, WINDOW, -1), chain, chain[:, -1:].expand(-1, WINDOW, -1)),
+        (
+            chain[:, :1].expand(-1, WINDOW, -1),
+            chain,
+            chain[:, -1:].expand(-1, WINDOW, -1),
+        ),
         1,
     )
     return padded.unfold(1, 2 * WINDOW + 1, 1).mT
