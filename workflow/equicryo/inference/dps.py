@@ -92,7 +92,7 @@ class Step:
     log_likelihood: Float[Tensor, " sample"]
     gyration: Float[Tensor, " sample"]
 
-    def row(self) -> dict[str, float]:
+    def row(self) -> dict[str, int | float]:
         """Return means over samples under `DIAGNOSTICS_COLUMNS`."""
         return {
             "nfe": self.nfe,

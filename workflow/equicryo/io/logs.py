@@ -13,17 +13,20 @@ logger = logging.getLogger("equicryo")
 def log_to(path: str | Path) -> None:
     """Log a script's work to `path` and let a user's mistake end in one line.
 
-    Everything from INFO goes to the file, warnings to the terminal too. An
+    Everything from INFO goes to the file, our warnings to the terminal too. An
     `InputError` leaves only its message on the terminal; any other exception is a
     defect of ours and shows its traceback. Both end the script with status 1.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, mode="w")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[file], force=True)
     terminal = logging.StreamHandler()
     terminal.setLevel(logging.WARNING)
     terminal.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[file, terminal], force=True)
+    logger.addHandler(terminal)
+    # Lightning brings a handler of its own: the log is the place for what it says.
+    logging.getLogger("lightning.pytorch").handlers.clear()
     logging.captureWarnings(capture=True)
 
     def report(

@@ -1,6 +1,5 @@
 """Priors on disk: weights as safetensors, and a card that says what they are."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +78,3 @@ def read_prior(weights: str | Path, card_path: str | Path) -> Prior:
         denoiser=denoiser.eval().requires_grad_(requires_grad=False),
         length_unit=length_unit,
     )
-
-
-def current_commit() -> str:
-    """Return the commit of the checkout we run in, or ``unknown`` outside of one."""
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,7 @@ class TrainingConfig:
 
 
 def denoising_loss(
-    denoiser: torch.nn.Module,
+    denoiser: Callable[[Tensor, Tensor], Tensor],
     clean: Float[Tensor, "batch residue 3"],
     noise: Float[Tensor, "batch residue 3"],
     noise_level: Float[Tensor, " batch"],
@@ -97,7 +98,7 @@ class DenoiserTraining(lightning.LightningModule):
         denoiser: Denoiser,
         config: TrainingConfig,
         conformers: Float[Tensor, "conformer residue 3"],
-        held_out: Float[Tensor, "conformer residue 3"],
+        held_out: Float[Tensor, "other residue 3"],
         seed: int,
     ) -> None:
         """Wrap a denoiser with its averaged copy and its data.
@@ -121,7 +122,7 @@ class DenoiserTraining(lightning.LightningModule):
         self.curve: list[dict[str, float]] = []
         self.latest_loss = math.nan
 
-    def training_step(self, batch: Tensor, batch_index: int) -> Tensor:
+    def training_step(self, batch: int, batch_index: int) -> Tensor:
         """Return the loss of one freshly drawn batch."""
         config, step = self.config, self.global_step
         generator = self._generator("train", step, self.global_rank)

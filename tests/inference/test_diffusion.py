@@ -1,0 +1,86 @@
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+from equicryo.inference.diffusion import ScheduleConfig, draw_prior, step_down
+from equicryo.structure.superposition import radius_of_gyration, superpose
+
+
+def test_schedule_runs_from_the_largest_to_the_smallest_noise():
+    levels = ScheduleConfig(steps=9, largest_noise=80.0, smallest_noise=0.1)
+    sigma = levels.noise_levels()
+    assert sigma[0] == pytest.approx(80.0)
+    assert sigma[-1] == pytest.approx(0.1)
+    root = [value ** (1.0 / 7.0) for value in sigma]
+    gaps = [a - b for a, b in pairwise(root)]
+    assert gaps == pytest.approx([gaps[0]] * 8)
+
+
+def test_schedule_that_ascends_is_refused():
+    with pytest.raises(ValueError, match="not between 0 and"):
+        ScheduleConfig(steps=9, largest_noise=0.1, smallest_noise=80.0)
+
+
+def test_step_down_keeps_the_noise_of_the_lower_level():
+    """x₀ + σ n stepped down with x₀ known is x₀ + σ' n', in mean and variance."""
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.randn(1, 20000, 3, dtype=torch.float64, generator=generator)
+    noise = torch.randn(clean.shape, dtype=torch.float64, generator=generator)
+    lower = step_down(clean + 2.0 * noise, clean, (2.0, 0.7), generator)
+    left = lower - clean
+    # 60,000 numbers: standard errors 0.003 of the mean and 0.3 % of the variance.
+    assert float(left.mean()) == pytest.approx(0.0, abs=0.012)
+    assert float(left.var()) == pytest.approx(0.49, rel=0.015)
+    # Correlation with the noise above is that of the process, σ'²/σ² of its variance.
+    assert float((left * noise).mean()) == pytest.approx(2.0 * 0.1225, abs=0.015)
+
+
+def test_last_step_returns_the_estimate():
+    generator = torch.Generator().manual_seed(0)
+    estimate = torch.randn(2, 5, 3, generator=generator)
+    assert torch.equal(
+        step_down(torch.zeros(2, 5, 3), estimate, (0.1, 0.0), generator), estimate
+    )
+
+
+def test_draws_have_the_spread_of_the_ensemble(problem):
+    schedule = ScheduleConfig(steps=40, largest_noise=80.0, smallest_noise=0.02)
+    generator = torch.Generator().manual_seed(1)
+    draws = draw_prior(problem.prior(), 300, schedule, generator=generator)
+    whitening = problem.denoiser.whitening
+    chains = draws.coordinates.double()
+    aligned = superpose(chains, whitening.mean).apply(chains)
+    amplitude = torch.einsum("bic,icm->bm", aligned - whitening.mean, whitening.basis)
+    # 300 draws: 8 % a variance, 5 % of the sum of six.
+    ratio = float(amplitude.var(0).sum() / whitening.variance.sum())
+    assert ratio == pytest.approx(1.0, abs=0.15)
+    size = radius_of_gyration(problem.ensemble).mean()
+    assert float(radius_of_gyration(chains).mean()) == pytest.approx(
+        float(size), rel=0.02
+    )
+    assert draws.shrinkage()[0]["noise_level"] == pytest.approx(80.0)
+    assert float(chains.mean(1).abs().max()) < 1e-4
+
+
+def test_draws_of_a_spoilt_prior_are_those_of_the_sound_one_but_for_scale(problem):
+    unit = 1.0 / 1.6
+
+    def draw(scale, smallest):
+        schedule = ScheduleConfig(
+            steps=10, largest_noise=80.0 * scale, smallest_noise=smallest * scale
+        )
+        generator = torch.Generator().manual_seed(2)
+        return draw_prior(problem.prior(scale), 3, schedule, generator=generator)
+
+    sound, spoilt = draw(1.0, 0.1), draw(unit, 0.1)
+    # float32 network inputs differ by rounding of the scaled coordinates.
+    torch.testing.assert_close(
+        spoilt.coordinates, unit * sound.coordinates, rtol=0.0, atol=2e-3
+    )
+    assert math.isclose(
+        float(spoilt.gyration[-1].mean()),
+        unit * float(sound.gyration[-1].mean()),
+        rel_tol=1e-3,
+    )
