@@ -1,7 +1,9 @@
+import json
 import subprocess
 import sys
 from itertools import product
 from math import ceil
+from tempfile import NamedTemporaryFile
 
 from snakemake.utils import validate
 
@@ -115,6 +117,8 @@ def structure_file(wildcards):
 def report_run():
     """Write the self-contained report of a run that has just ended."""
     command = ["snakemake", "--nolock", "--quiet", "all", "--report"]
-    configs = ["--configfile", *map(str, workflow.configfiles)]
-    page = f"{RESULTS}/report.html"
-    subprocess.run([sys.executable, "-m", *command, page, *configs], check=True)
+    with NamedTemporaryFile("w", suffix=".json") as same:
+        json.dump(config, same)
+        same.flush()
+        command += [f"{RESULTS}/report.html", "--configfile", same.name]
+        subprocess.run([sys.executable, "-m", *command], check=True)

@@ -1,0 +1,88 @@
+"""A copy of the checkout in which the tiny workflow has run once."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("workflow", "config", "resources", "envs", "slurm")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A working copy of the sources, with the package imported from it."""
+
+    folder: Path
+
+    def snakemake(self, *arguments: str, check: bool = True) -> str:
+        """Run Snakemake on the tiny config and return all that it says."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        if check and done.returncode:
+            pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{said[-4000:]}")
+        return said
+
+    def command(self, *arguments: str) -> list[str]:
+        tiny = ["--configfile", "config/test.yaml"]
+        return [sys.executable, "-m", "snakemake", *arguments, *tiny]
+
+    def environment(self) -> dict[str, str]:
+        path = str(self.folder / "workflow")
+        return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Return how many jobs of each rule a dry run plans."""
+        lines = self.snakemake("--dry-run", *arguments).splitlines()
+        if "Job stats:" not in lines:
+            return {}
+        table = lines[lines.index("Job stats:") + 3 :]
+        rows = [line.split() for line in table[: table.index("")]]
+        return {
+            rule: int(count) for rule, count in rows if rule not in ("total", "all")
+        }
+
+
+def copy_checkout(folder: Path) -> Checkout:
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_symlink():
+            (folder / part).symlink_to(source.readlink())
+        else:
+            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+            shutil.copytree(source, folder / part, ignore=ignored)
+    return Checkout(folder)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A copy in which nothing has run."""
+    return copy_checkout(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A copy in which the tiny workflow has run; tests leave it as it is."""
+    made = copy_checkout(tmp_path_factory.mktemp("run") / "checkout")
+    made.snakemake()
+    return made
+
+
+@pytest.fixture
+def edited(finished: Checkout, tmp_path: Path) -> Checkout:
+    """A copy of the finished run, file times kept, that a test may edit."""
+    folder = tmp_path / "edited"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    return Checkout(folder)

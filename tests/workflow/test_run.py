@@ -1,0 +1,146 @@
+"""The whole workflow, tiny: what it leaves, and that its numbers are true."""
+
+import csv
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from equicryo.evaluation.scores import METRICS_COLUMNS
+
+RESULTS = "results/test"
+
+
+def read_metrics(folder: Path) -> list[dict[str, str]]:
+    with (folder / RESULTS / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_positions(path: Path) -> np.ndarray:
+    """Read Cα positions with gemmi: model, residue, axis."""
+    structure = gemmi.read_structure(str(path))
+    return np.array(
+        [
+            [list(residue["CA"][0].pos) for residue in model[0].get_polymer()]
+            for model in structure
+        ]
+    )
+
+
+def aligned_rmsd(mobile: np.ndarray, target: np.ndarray) -> float:
+    """Align with SciPy, which shares nothing with the package."""
+    a, b = mobile - mobile.mean(0), target - target.mean(0)
+    _, root_sum = Rotation.align_vectors(b, a)
+    return root_sum / np.sqrt(len(a))
+
+
+def test_every_contract_file_is_there(finished):
+    folder = finished.folder / RESULTS
+    names = ["metrics.csv", "report.html", "provenance.json"]
+    names += [
+        f"figures/{name}.{suffix}"
+        for name in ("ctf", "collapse", "calibration", "overlay")
+        for suffix in ("svg", "png", "csv")
+    ]
+    names += [f"images/1hel_40/{name}" for name in ("particles.star", "normal.npz")]
+    names += ["priors/conformer_1hel/weights.safetensors", "structures/1hel/voxels.mrc"]
+    assert [name for name in names if not (folder / name).stat().st_size] == []
+
+
+def test_metrics_have_the_columns_of_the_contract_and_a_row_a_reconstruction(finished):
+    rows = read_metrics(finished.folder)
+    assert tuple(rows[0]) == METRICS_COLUMNS
+    assert [row["study"] for row in rows] == ["grid"] * 4 + ["headline"]
+
+
+def test_an_outside_reader_finds_the_same_rmsd(finished):
+    for row in read_metrics(finished.folder):
+        samples = read_positions(finished.folder / row["reconstruction"])
+        (truth,) = read_positions(finished.folder / row["truth"])
+        aligned = [aligned_rmsd(sample, truth) for sample in samples]
+        unaligned = np.sqrt(np.square(samples - truth).sum(-1).mean(-1))
+        # Files carry 4 decimals; the contract asks for 0.001 Å.
+        assert np.mean(aligned) == pytest.approx(float(row["rmsd_mean"]), abs=1e-3)
+        assert min(aligned) == pytest.approx(float(row["rmsd_min"]), abs=1e-3)
+        assert np.mean(unaligned) == pytest.approx(
+            float(row["rmsd_unaligned_mean"]), abs=1e-3
+        )
+
+
+def test_the_right_prior_beats_itself_without_images_and_chance(finished):
+    row = read_metrics(finished.folder)[-1]
+    assert float(row["rmsd_mean"]) < 0.6 * float(row["prior_rmsd"])
+    assert float(row["rmsd_mean"]) < 0.1 * float(row["chance_rmsd"])
+
+
+def test_paths_in_files_are_relative_to_the_root(finished):
+    for row in read_metrics(finished.folder):
+        assert not Path(row["reconstruction"]).is_absolute()
+    star = (finished.folder / RESULTS / "images/1hel_40/particles.star").read_text()
+    assert f"@{RESULTS}/images/1hel_40/particles.mrcs" in star
+
+
+def test_report_is_one_self_contained_file(finished):
+    page = (finished.folder / RESULTS / "report.html").read_text(encoding="utf-8")
+    assert "calibration" in page
+    for link in ('<script src="http', '<link href="http', "src='http"):
+        assert link not in page
+
+
+def test_provenance_can_replay_the_run(finished):
+    text = (finished.folder / RESULTS / "provenance.json").read_text()
+    provenance = json.loads(text)
+    assert provenance["config"]["seed"] == 1
+    assert provenance["versions"]["torch"].startswith("2.")
+    structure = finished.folder / "resources/structures/1hel.pdb"
+    digest = hashlib.sha256(structure.read_bytes()).hexdigest()
+    assert provenance["inputs"] == {"resources/structures/1hel.pdb": digest}
+    assert "score_reconstruction" in provenance["code"]
+
+
+def hashed_results(folder: Path) -> dict[str, str]:
+    patterns = ("metrics.csv", "**/ensemble.cif", "**/normal.npz", "**/*.safetensors")
+    found = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for pattern in patterns
+        for path in (folder / RESULTS).glob(pattern)
+    }
+    assert len(found) == 1 + 5 + 1 + 2
+    return found
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on_and_repeats_every_hash(finished, checkout):
+    """SIGKILL halfway, then again: only jobs under way are redone, results equal."""
+    log = checkout.folder / "killed.log"
+    with log.open("w") as file:
+        run = subprocess.Popen(
+            checkout.command(),
+            cwd=checkout.folder,
+            env=checkout.environment(),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        done = "Finished jobid"
+        deadline = time.monotonic() + 300.0
+        while log.read_text().count(done) < 12 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    finished_before = log.read_text().count(done)
+    assert finished_before >= 12
+    checkout.snakemake("--unlock")
+    again = checkout.snakemake()
+    total = sum(finished.planned("--forceall").values()) + 1
+    # At most the two jobs under way are repeated, beside those not yet begun.
+    assert again.count(done) <= total - finished_before + 2
+    assert hashed_results(checkout.folder) == hashed_results(finished.folder)

@@ -1,0 +1,93 @@
+"""The tree keeps its own rules: layers, pins, schema against dataclasses."""
+
+import dataclasses
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from equicryo.inference.diffusion import ScheduleConfig
+from equicryo.inference.dps import DpsConfig
+from equicryo.inference.orientation import OrientationConfig
+from equicryo.inference.scale import ScaleConfig
+from equicryo.io.structures import StructureConfig
+from equicryo.models.training import TrainingConfig
+from equicryo.models.transformer import NetworkConfig
+from equicryo.physics.simulation import SimulationConfig
+from equicryo.structure.density import VoxelConfig
+from equicryo.structure.elastic import EnsembleConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_imports_run_one_way():
+    done = subprocess.run(
+        ["lint-imports"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("path", ["environment.yml", "envs/gpu.yaml"])
+def test_environments_carry_the_pins_of_the_package(path):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    environment = yaml.safe_load((ROOT / path).read_text())
+    parts = environment["dependencies"]
+    (pip,) = [part["pip"] for part in parts if isinstance(part, dict)]
+    pinned = [line for line in pip if not line.startswith("-")]
+    assert pinned == project["dependencies"]
+    assert all("==" in line for line in pinned)
+
+
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+KEYS = SCHEMA["properties"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "block"),
+    [
+        (StructureConfig, KEYS["structures"]["additionalProperties"]),
+        (VoxelConfig, KEYS["voxels"]),
+        (EnsembleConfig, KEYS["ensembles"]["additionalProperties"]),
+        (SimulationConfig, KEYS["datasets"]["additionalProperties"]),
+        (ScheduleConfig, SCHEMA["$defs"]["schedule"]),
+        (DpsConfig, KEYS["samplers"]["properties"]["dps"]),
+        (
+            OrientationConfig,
+            KEYS["samplers"]["properties"]["dps"]["properties"]["orientation"],
+        ),
+        (ScaleConfig, KEYS["scale_inference"]),
+        (NetworkConfig, SCHEMA["$defs"]["trained"]["properties"]["network"]),
+        (TrainingConfig, SCHEMA["$defs"]["trained"]["properties"]["training"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_schema_and_dataclass_agree_key_for_key(settings, block):
+    names = {field.name for field in dataclasses.fields(settings)}
+    assert set(block["properties"]) == names
+    assert set(block["required"]) == names
+    assert block["additionalProperties"] is False
+
+
+def test_every_rule_script_and_log_share_a_name():
+    rules = (ROOT / "workflow/rules").glob("*.smk")
+    text = "\n".join(path.read_text() for path in rules)
+    names = [
+        line.removeprefix("rule ").removesuffix(":")
+        for line in text.splitlines()
+        if line.startswith("rule ")
+    ]
+    scripts = {path.stem for path in (ROOT / "workflow/scripts").glob("*.py")}
+    assert set(names) == scripts
+    for name in names:
+        assert f"logs/{name}" in text
+        assert f"scripts/{name}.py" in text
+        assert f'fingerprint("{name}")' in text
+
+
+def test_scripts_are_short_and_define_nothing():
+    for path in (ROOT / "workflow/scripts").glob("*.py"):
+        text = path.read_text()
+        assert text.count("\n") <= 65, path.name
+        assert "\ndef " not in text, path.name
