@@ -17,12 +17,11 @@ def test_after_a_run_there_is_nothing_to_do(finished):
 
 
 def test_comments_and_docstrings_rerun_nothing(edited):
-    path = "workflow/equicryo/evaluation/metrics.py"
-    file = edited.folder / path
-    text = file.read_text(encoding="utf-8")
-    first, rest = text.split("\n", 1)
-    assert first.startswith('"""')
-    file.write_text(f'"""Changed."""\n# a comment\n{rest}', encoding="utf-8")
+    path = edited.folder / "workflow/equicryo/evaluation/metrics.py"
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith('"""')
+    changed = text.replace('"""', '"""Say it otherwise: ', 1) + "# a comment\n"
+    path.write_text(changed, encoding="utf-8")
     assert edited.planned() == {}
 
 
