@@ -102,14 +102,14 @@ def draw_misfit(axes: Axes, grid: pd.DataFrame) -> None:
         )
     axes.annotate(
         "truth",
-        (0.98, 0.0),
+        (0.02, 0.0),
         xycoords=("axes fraction", "data"),
-        xytext=(0, -3),
+        xytext=(0, 3),
         textcoords="offset points",
         color=TRUTH,
         fontsize=6.5,
-        ha="right",
-        va="top",
+        ha="left",
+        va="bottom",
     )
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
