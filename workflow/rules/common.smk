@@ -89,6 +89,11 @@ def prior_file(prior, name):
     return f"{RESULTS}/structures/{config['priors'][prior]['target']}/{name}"
 
 
+def residue_width(wildcards):
+    """Return the width of a residue's Gaussian in a dataset's reconstructions."""
+    return config["datasets"][wildcards.dataset]["residue_width"]
+
+
 def n_chunks(dataset):
     """Return how many jobs compress a dataset's images."""
     settings = config["datasets"][dataset]

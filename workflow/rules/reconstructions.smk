@@ -19,9 +19,7 @@ rule infer_scale:
     params:
         settings=config["scale_inference"],
         sampler=config["samplers"]["dps"],
-        residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
-            "residue_width"
-        ],
+        residue_width=residue_width,
         seed=config["seed"],
         code=fingerprint("infer_scale"),
     script:
@@ -53,9 +51,7 @@ rule reconstruct:
         runtime=30,
     params:
         sampler=lambda wildcards: config["samplers"][wildcards.sampler],
-        residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
-            "residue_width"
-        ],
+        residue_width=residue_width,
         seed=config["seed"],
         code=fingerprint("reconstruct"),
     script:

@@ -1,6 +1,3 @@
-include: "selection.smk"
-
-
 rule bound_error:
     input:
         truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
@@ -16,9 +13,7 @@ rule bound_error:
         mem_mb=2000,
         runtime=20,
     params:
-        residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
-            "residue_width"
-        ],
+        residue_width=residue_width,
         code=fingerprint("bound_error"),
     script:
         "../scripts/bound_error.py"
@@ -52,9 +47,7 @@ rule score_reconstruction:
     params:
         labels=score_labels,
         seed=config["seed"],
-        residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
-            "residue_width"
-        ],
+        residue_width=residue_width,
         code=fingerprint("score_reconstruction"),
     script:
         "../scripts/score_reconstruction.py"

@@ -7,16 +7,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.physics.density import gaussian_filter, gaussian_volume
+from equicryo.physics.density import (
+    fast_edge,
+    gaussian_filter,
+    gaussian_volume,
+)
 from equicryo.physics.fisher import fisher_information
 from equicryo.physics.normal_equations import NormalEquations, coarsen
 from equicryo.physics.normal_operator import NormalOperator, prepare_operator
 
 FINENESS = 1.1
 """Widths of a blob in a voxel edge at least: aliasing below 0.3 % of the amplitude."""
-
-EDGES = (16, 18, 20, 24, 30, 32, 36, 40, 48, 54, 60, 64, 72, 80, 90, 96, 108, 120, 128)
-"""Even lengths with fast Fourier transforms."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,10 +110,8 @@ def prepare_likelihood(
 
 def _operator(normal: NormalEquations, width: float, blur: float) -> NormalOperator:
     """Blur b, and keep no more voxels than the blurred blobs need."""
-    largest = math.hypot(width, blur) / FINENESS
     extent = normal.support_size * normal.pixel_size
-    edges = [edge for edge in EDGES if edge < normal.support_size]
-    fine = [edge for edge in edges if extent / edge <= largest]
+    edge = fast_edge(extent * FINENESS / math.hypot(width, blur))
+    edge = min(edge, normal.support_size)
     blurred = replace(normal, b=gaussian_filter(normal.b, blur / normal.pixel_size))
-    edge = min(fine, default=normal.support_size)
     return prepare_operator(coarsen(blurred, edge), dtype=torch.float32)

@@ -1,1 +1,1 @@
-"""Equivariant denoiser, whitening, noise schedule and training step."""
+"""Equivariant denoiser, its whitening and its training."""

@@ -1,4 +1,4 @@
-"""The denoiser: EDM preconditioning, with the chain's covariance as skip connection."""
+"""The denoiser: EDM preconditioning, with the whitening as skip connection."""
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn

@@ -112,10 +112,18 @@ def support_size(diameter: float, pixel_size: float, box_size: int) -> int:
         The smallest even number with no prime factor above 5 (a fast FFT length) that
         holds the diameter and a margin of 16 Å, at most `box_size`.
     """
-    size = 2 * math.ceil((diameter + MARGIN) / (2.0 * pixel_size))
-    while not _is_smooth(size):
-        size += 2
-    return min(size, box_size)
+    return min(fast_edge((diameter + MARGIN) / pixel_size), box_size)
+
+
+def fast_edge(smallest: float) -> int:
+    """Return the least even number from `smallest` on with no prime factor above 5.
+
+    Grids of these edges have fast Fourier transforms.
+    """
+    edge = 2 * math.ceil(smallest / 2.0)
+    while not _is_smooth(edge):
+        edge += 2
+    return edge
 
 
 def _is_smooth(number: int) -> bool:
