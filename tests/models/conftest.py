@@ -36,9 +36,8 @@ def ensemble(helix: torch.Tensor) -> torch.Tensor:
 @pytest.fixture(scope="session")
 def denoiser(ensemble: torch.Tensor) -> Denoiser:
     generator = torch.Generator().manual_seed(1)
-    types = torch.randint(20, (RESIDUES,), generator=generator)
-    network = NetworkConfig(width=32, layers=3, heads=4)
-    made = Denoiser(network, fit_whitening(ensemble), types)
+    network = NetworkConfig(width=32, rounds=2, layers=2, heads=4)
+    made = Denoiser(network, fit_whitening(ensemble))
     initialise(made.network, generator)
     with torch.no_grad():
         for weight in made.network.parameters():

@@ -1,19 +1,29 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from equicryo.io.checkpoints import SafetensorsCheckpointIO, train_with_checkpoints
 from equicryo.models.denoiser import Denoiser
-from equicryo.models.training import DenoiserTraining, TrainingConfig, denoising_loss
-from equicryo.models.transformer import NetworkConfig, initialise
+from equicryo.models.examples import Batch, ChainExamples, EnsembleExamples, collate
+from equicryo.models.training import (
+    DenoiserTraining,
+    TrainingConfig,
+    denoising_errors,
+    draw_noise_levels,
+)
+from equicryo.models.transformer import ABSENT_TYPE, NetworkConfig, initialise
 from equicryo.models.whitening import fit_whitening
+from equicryo.structure.chain_set import ChainSet
 
 CONFIG = {
     "steps": 4,
-    "batch_size": 2,
+    "batch_residues": 80,
     "learning_rate": 1e-2,
+    "matrix_rate": 1e-2,
     "warm_up": 1,
+    "cool_down": 2,
     "average_decay": 0.5,
     "smallest_noise": 0.1,
     "largest_noise": 20.0,
@@ -25,12 +35,14 @@ CONFIG = {
 
 def make_training(ensemble, kind=DenoiserTraining, **changes):
     types = torch.zeros(ensemble.shape[1], dtype=torch.int64)
-    network = NetworkConfig(width=16, layers=2, heads=2)
-    denoiser = Denoiser(network, fit_whitening(ensemble), types)
+    network = NetworkConfig(width=16, rounds=2, layers=1, heads=2)
+    denoiser = Denoiser(network, fit_whitening(ensemble))
     initialise(denoiser.network, torch.Generator().manual_seed(0))
     config = TrainingConfig(**{**CONFIG, **changes})
-    centred = ensemble - ensemble.mean(1, keepdim=True)
-    return kind(denoiser, config, centred[:-4], centred[-4:], 7)
+    centred = (ensemble - ensemble.mean(1, keepdim=True)).float()
+    examples = EnsembleExamples(conformers=centred[:-4], residue_types=types)
+    held_out = Batch(coordinates=centred[-4:], residue_types=types.expand(4, -1))
+    return kind(denoiser, config, examples, [held_out], 7)
 
 
 class StopEarlyError(RuntimeError):
@@ -63,41 +75,93 @@ def test_interrupted_training_equals_an_uninterrupted_one(ensemble, tmp_path):
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
-def test_training_lowers_the_loss_of_a_spoilt_network(ensemble, tmp_path):
-    training = make_training(ensemble, steps=60, learning_rate=3e-3, batch_size=8)
+def test_training_mends_a_spoilt_network(ensemble, tmp_path):
+    training = make_training(
+        ensemble, steps=60, batch_residues=320, cool_down=20, validation_interval=60
+    )
     with torch.no_grad():
-        for block in training.denoiser.network.blocks:
-            block.move.bias += 0.7
+        for refine in training.denoiser.network.rounds:
+            refine.move[1].bias += 0.7
     training.average.module.load_state_dict(training.denoiser.state_dict())
-    before = training._held_out_loss()
+    before = training._held_out_errors()["rmsd_2"]
     train_with_checkpoints(training, tmp_path / "state.safetensors")
-    assert training.curve[-1]["held_out_loss"] < 0.5 * before
+    assert training.curve[-1]["rmsd_2"] < 0.7 * before
 
 
-def test_loss_of_the_gaussian_posterior_mean_is_one():
-    """One coordinate of variance v: E|x̂ − x|² is vσ²/(v + σ²), c_out² by definition."""
-    generator = torch.Generator().manual_seed(1)
-    count, residues, variance = 2000, 30, 4.0
-    clean = variance**0.5 * torch.randn(count, residues, 3, generator=generator)
-    clean = clean - clean.mean(1, keepdim=True)
-    noise = torch.randn(clean.shape, generator=generator)
-    level = torch.full((count,), 1.5)
+def test_error_of_the_untrained_denoiser_is_that_of_its_gaussian(ensemble):
+    """E|x̂ − x|² of a coordinate is c_out², by definition."""
+    training = make_training(ensemble)
+    denoiser, level = training.denoiser, torch.full((196,), 1.5)
+    batch = training.examples.draw(196 * 40, torch.Generator().manual_seed(1))
+    noise = torch.randn(
+        batch.coordinates.shape, generator=torch.Generator().manual_seed(2)
+    )
+    with torch.no_grad():
+        *_, error = denoising_errors(denoiser, batch, noise, level)
+    present = torch.ones(196, 40, dtype=torch.bool)
+    expected = 3.0 * denoiser.whitening.deviation(level, present) ** 2
+    # 196 × about 12 squares: 3 %; the ensemble's Gaussian is one to a few per cent.
+    assert float((error / expected).mean()) == pytest.approx(1.0, abs=0.1)
 
-    def shrink(noisy, noise_level):
-        return noisy * variance / (variance + noise_level[:, None, None] ** 2)
 
-    left = variance * level**2 / (variance + level**2)
-    loss = denoising_loss(shrink, clean, noise, level, left.sqrt())
-    # Centring takes one residue of thirty; 1.8e5 squares: 0.4 %.
-    expected = (residues - 1) / residues
-    assert float(loss) == pytest.approx(expected, rel=0.015)
+def test_noise_levels_follow_both_laws():
+    config = TrainingConfig(**CONFIG)
+    level = draw_noise_levels(40000, config, torch.Generator().manual_seed(3))
+    assert 0.0999 < float(level.min()) < 0.11
+    assert 19.0 < float(level.max()) <= 20.0001
+    # Below 0.3: ln 3/ln 200 of one half, Φ(ln(0.3/2.5)) = 0.017 of the other.
+    assert float((level < 0.3).float().mean()) == pytest.approx(0.112, abs=0.006)
+
+
+@pytest.fixture(scope="module")
+def chains() -> ChainSet:
+    generator = np.random.default_rng(0)
+    lengths = generator.permutation([*range(40, 55), *range(90, 105)])
+    residues = int(lengths.sum())
+    return ChainSet(
+        ids=tuple(f"1ABC_{index}" for index in range(30)),
+        lengths=lengths,
+        sequence="".join(generator.choice(list("ACDG"), residues)),
+        steps=generator.integers(-2000, 2000, (residues, 3)).astype(np.int16),
+    )
+
+
+def test_chains_are_centred_and_padded(chains):
+    batch = collate(
+        chains, [int(chains.lengths.argmax()), int(chains.lengths.argmin())]
+    )
+    long, short = chains.lengths.max(), chains.lengths.min()
+    assert batch.coordinates.shape == (2, long, 3)
+    assert (batch.residue_types[1, short:] == ABSENT_TYPE).all()
+    assert not (batch.residue_types[1, :short] == ABSENT_TYPE).any()
+    own = chains.coordinates_of(int(chains.lengths.argmin()))
+    expected = torch.from_numpy(own - own.mean(0)).float()
+    torch.testing.assert_close(batch.coordinates[1, :short], expected)
+    assert not batch.coordinates[1, short:].any()
+
+
+def test_batches_are_of_like_length_and_all_chains_come(chains):
+    examples = ChainExamples(chains)
+    generator = torch.Generator().manual_seed(4)
+    seen, spread, hidden = set(), [], 0
+    for _ in range(200):
+        batch = examples.draw(90, generator)
+        lengths = (batch.residue_types != ABSENT_TYPE).sum(1)
+        spread.append(int(lengths.max() - lengths.min()))
+        seen |= set(lengths.tolist())
+        hidden += int((batch.residue_types == 20).all(1).sum())
+    assert seen == set(chains.lengths.tolist())
+    # Two of all at random would differ by 29 on average.
+    assert sum(spread) / len(spread) < 15.0
+    assert hidden > 0
 
 
 @pytest.mark.parametrize(
-    "changes", [{"smallest_noise": 30.0}, {"warm_up": 4}], ids=["noise", "warm-up"]
+    ("changes", "message"),
+    [({"smallest_noise": 30.0}, "not below"), ({"warm_up": 4}, "do not fit")],
 )
-def test_settings_that_contradict_each_other_are_refused(changes):
-    with pytest.raises(ValueError, match="not below"):
+def test_settings_that_contradict_each_other_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
         TrainingConfig(**{**CONFIG, **changes})
 
 

@@ -1,9 +1,13 @@
 import pytest
 import torch
 
-from equicryo.models.whitening import Whitening, fit_whitening, orient
+from equicryo.models.whitening import EnsembleWhitening, fit_whitening, orient
 from equicryo.physics.rotations import draw_rotations
 from equicryo.structure.superposition import rmsd, superpose
+
+
+def everywhere(chains: torch.Tensor) -> torch.Tensor:
+    return torch.ones(chains.shape[:2], dtype=torch.bool)
 
 
 def test_mean_of_a_turned_ensemble_is_found(ensemble, helix):
@@ -32,7 +36,9 @@ def test_posterior_mean_equals_the_gaussian_formula(ensemble):
     expected = covariance @ torch.linalg.solve(
         covariance + sigma**2 * eye, offset.ravel()
     )
-    actual = whitening(noisy, torch.tensor([sigma], dtype=torch.float64))
+    actual = whitening(
+        noisy, torch.tensor([sigma], dtype=torch.float64), everywhere(noisy)
+    )
     # The basis has no net torque only to first order, so μ turns by about 1e-3 rad.
     torch.testing.assert_close(
         actual[0] - whitening.mean, expected.view(40, 3), rtol=0.0, atol=2e-2
@@ -49,22 +55,25 @@ def test_deviation_is_the_error_of_the_posterior_mean(ensemble):
     noise = torch.randn(clean.shape, dtype=torch.float64, generator=generator)
     noise -= noise.mean(1, keepdim=True)
     level = torch.full((4000,), 1.0, dtype=torch.float64)
-    error = (whitening(clean + noise, level) - clean).square().mean().sqrt()
+    estimate = whitening(clean + noise, level, everywhere(clean))
+    error = (estimate - clean).square().mean().sqrt()
     # 4,000 × 12 squared errors: 1 % Monte-Carlo; saturation and rotation add 2 %.
-    assert float(error / whitening.deviation(level[:1])[0]) == pytest.approx(
-        1.0, abs=0.03
-    )
+    assert float(
+        error / whitening.deviation(level[:1], everywhere(clean[:1]))[0]
+    ) == pytest.approx(1.0, abs=0.03)
 
 
 def test_amplitudes_within_two_deviations_are_left_alone(ensemble):
     whitening = fit_whitening(ensemble)
     step = whitening.basis[..., 0] * whitening.variance[0].sqrt()
     tiny = torch.tensor([1e-6], dtype=torch.float64)
-    moved = whitening((whitening.mean + 2.0 * step)[None], tiny)[0]
+    near = (whitening.mean + 2.0 * step)[None]
+    moved = whitening(near, tiny, everywhere(near))[0]
     assert float(rmsd(moved, whitening.mean + 2.0 * step)) < 1e-3 * 2.0 * float(
         step.square().sum(-1).mean().sqrt()
     )
-    far = whitening((whitening.mean + 50.0 * step)[None], tiny)[0]
+    beyond = (whitening.mean + 50.0 * step)[None]
+    far = whitening(beyond, tiny, everywhere(beyond))[0]
     # 4 standard deviations at most, whatever was asked for.
     assert float((far - whitening.mean).norm() / step.norm()) < 4.3
 
@@ -104,5 +113,15 @@ def test_directions_are_orthonormal_and_begin_with_rigid_motions(ensemble):
 
 
 def test_buffers_are_kept_in_float64():
-    whitening = Whitening(torch.zeros(4, 3), torch.zeros(4, 3, 2), torch.ones(2))
+    whitening = EnsembleWhitening(
+        torch.zeros(4, 3), torch.zeros(4, 3, 2), torch.ones(2)
+    )
     assert {buffer.dtype for buffer in whitening.buffers()} == {torch.float64}
+
+
+def test_a_chain_with_residues_missing_is_refused(ensemble):
+    whitening = fit_whitening(ensemble)
+    present = everywhere(ensemble[:1])
+    present[0, -1] = False
+    with pytest.raises(ValueError, match="fewer than the 40 residues"):
+        whitening(ensemble[:1], torch.ones(1).double(), present)

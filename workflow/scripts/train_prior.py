@@ -10,10 +10,11 @@ from equicryo.io.checkpoints import train_with_checkpoints
 from equicryo.io.documents import write_document
 from equicryo.io.logs import log_to
 from equicryo.io.points import read_conformers, read_points
-from equicryo.io.priors import write_weights
+from equicryo.io.priors import describe_whitening, write_weights
 from equicryo.io.provenance import current_commit
 from equicryo.io.tables import write_table
 from equicryo.models.denoiser import Denoiser
+from equicryo.models.examples import EnsembleExamples, ensemble_batch
 from equicryo.models.training import CURVE_COLUMNS, DenoiserTraining, TrainingConfig
 from equicryo.models.transformer import NetworkConfig, initialise
 from equicryo.models.whitening import fit_whitening
@@ -27,17 +28,15 @@ network = NetworkConfig(**params.settings["network"])
 config = TrainingConfig(**params.settings["training"])
 chain = read_points(snakemake.input.points)
 conformers = read_conformers(snakemake.input.ensemble)
-training_data = torch.from_numpy(conformers.training)
+types = torch.from_numpy(residue_types(chain.sequence))
 
-denoiser = Denoiser(
-    network,
-    fit_whitening(training_data),
-    torch.from_numpy(residue_types(chain.sequence)),
-)
+denoiser = Denoiser(network, fit_whitening(torch.from_numpy(conformers.training)))
 name = snakemake.wildcards.prior
 initialise(denoiser.network, derive_generator(params.seed, "train_prior", name))
-held_out = torch.from_numpy(conformers.held_out)
-training = DenoiserTraining(denoiser, config, training_data, held_out, params.seed)
+data = torch.from_numpy(conformers.training).float()
+examples = EnsembleExamples(conformers=data, residue_types=types)
+held_out = ensemble_batch(torch.from_numpy(conformers.held_out).float(), types)
+training = DenoiserTraining(denoiser, config, examples, [held_out], params.seed)
 # Named by what it depends on, so that a changed config or code never resumes from it.
 made_of = str((params.settings, params.seed, params.code))
 state = arrays_sha256(conformers.training, made_of)
@@ -55,7 +54,7 @@ write_document(
         "test_ids": [],
         "data_sha256": arrays_sha256(conformers.training, chain.sequence),
         "architecture": asdict(network),
-        "whitening": {"modes": denoiser.whitening.modes, "length_unit": 1.0},
+        "whitening": describe_whitening(denoiser),
         "config": params.settings,
         "commit": current_commit(),
         "metrics": training.curve[-1],

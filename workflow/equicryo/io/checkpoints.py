@@ -28,6 +28,7 @@ def train_with_checkpoints(training: DenoiserTraining, checkpoint: Path) -> None
     trainer = lightning.Trainer(
         max_steps=config.steps,
         gradient_clip_val=config.gradient_clip,
+        precision="bf16-mixed",
         callbacks=[
             _LatestCheckpoint(checkpoint, config.checkpoint_interval),
             *([TQDMProgressBar()] if sys.stderr.isatty() else []),

@@ -1,8 +1,10 @@
 """Priors on disk: weights as safetensors, and a card that says what they are."""
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -10,11 +12,15 @@ from equicryo.errors import InputError
 from equicryo.io.documents import read_document
 from equicryo.io.files import replace_atomically
 from equicryo.models.denoiser import Denoiser
+from equicryo.models.polymer import PolymerWhitening
 from equicryo.models.prior import Prior
 from equicryo.models.transformer import NetworkConfig
-from equicryo.models.whitening import Whitening
+from equicryo.models.whitening import EnsembleWhitening
+from equicryo.structure.residues import residue_types
 
-WHITENING = ("mean", "basis", "variance")
+WHITENINGS = MappingProxyType(
+    {"ensemble": EnsembleWhitening, "polymer": PolymerWhitening}
+)
 
 
 def write_weights(path: str | Path, denoiser: Denoiser) -> None:
@@ -24,28 +30,43 @@ def write_weights(path: str | Path, denoiser: Denoiser) -> None:
         save_file(tensors, temporary)
 
 
+def describe_whitening(denoiser: Denoiser) -> dict[str, Any]:
+    """Return what a card says of a denoiser's whitening."""
+    names = {made: name for name, made in WHITENINGS.items()}
+    return {"kind": names[type(denoiser.whitening)], "length_unit": 1.0}
+
+
 def read_card(path: str | Path) -> dict[str, Any]:
     """Read a prior's card.
 
     Raises:
-        InputError: the file is missing or damaged, or has no length unit.
+        InputError: the file is missing or damaged, or lacks the whitening's kind or
+            length unit.
     """
     card = read_document(path)
     try:
         card["whitening"]["length_unit"] = float(card["whitening"]["length_unit"])
+        known = card["whitening"]["kind"] in WHITENINGS
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            f"{path}: no number whitening.length_unit in it: train the prior again"
+            f"{path}: no whitening.kind or no number whitening.length_unit in it: "
+            "train the prior again"
         ) from error
+    if not known:
+        raise InputError(
+            f"{path}: whitening.kind {card['whitening']['kind']} is not one of "
+            f"{', '.join(WHITENINGS)}: train the prior again"
+        )
     return card
 
 
-def read_prior(weights: str | Path, card_path: str | Path) -> Prior:
-    """Read a prior.
+def read_prior(weights: str | Path, card_path: str | Path, sequence: str) -> Prior:
+    """Read a prior of a chain.
 
     Args:
         weights: `weights.safetensors`.
         card_path: its `card.json`.
+        sequence: one-letter codes of the chain it shall speak of.
 
     Returns:
         The prior, ready to denoise, on the CPU.
@@ -56,11 +77,15 @@ def read_prior(weights: str | Path, card_path: str | Path) -> Prior:
     card = read_card(card_path)
     try:
         tensors = load_file(weights)
-        denoiser = Denoiser(
-            NetworkConfig(**card["architecture"]),
-            Whitening(*(tensors[f"whitening.{name}"] for name in WHITENING)),
-            tensors["residue_types"],
+        prefix = "whitening."
+        whitening = WHITENINGS[card["whitening"]["kind"]](
+            **{
+                key.removeprefix(prefix): value
+                for key, value in tensors.items()
+                if key.startswith(prefix)
+            }
         )
+        denoiser = Denoiser(NetworkConfig(**card["architecture"]), whitening)
         denoiser.load_state_dict(tensors)
     except (
         OSError,
@@ -76,5 +101,6 @@ def read_prior(weights: str | Path, card_path: str | Path) -> Prior:
     length_unit = card["whitening"]["length_unit"]
     return Prior(
         denoiser=denoiser.eval().requires_grad_(requires_grad=False),
+        residue_types=torch.from_numpy(residue_types(sequence)),
         length_unit=length_unit,
     )

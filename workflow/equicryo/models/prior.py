@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from equicryo.models.denoiser import Denoiser
@@ -15,11 +15,13 @@ class Prior:
 
     Attributes:
         denoiser: the network, in the Å of its training data.
+        residue_types: index of each residue's type, of the chain it speaks of.
         length_unit: how many Å the card says one unit of the network is. 1 unless the
             record is wrong; the coordinates of a wrong one come out scaled by it.
     """
 
     denoiser: Denoiser
+    residue_types: Int[Tensor, " residue"]
     length_unit: float
 
     def denoise(
@@ -37,17 +39,20 @@ class Prior:
             E[x₀ | x_σ] under the prior, claimed Å.
         """
         unit = self.length_unit
-        return unit * self.denoiser(noisy / unit, noise_level / unit)
+        types = self.residue_types.expand(len(noisy), -1)
+        return unit * self.denoiser(noisy / unit, noise_level / unit, types)
 
     @property
     def residues(self) -> int:
         """Number of residues of the chain."""
-        return len(self.denoiser.residue_types)
+        return len(self.residue_types)
 
     def deviation(self, noise_level: float) -> float:
         """Return the spread per coordinate left after denoising at σ, claimed Å."""
         level = torch.tensor([noise_level / self.length_unit], dtype=torch.float64)
-        return self.length_unit * float(self.denoiser.whitening.deviation(level))
+        present = torch.ones(1, self.residues, dtype=torch.bool)
+        spread = self.denoiser.whitening.deviation(level, present)
+        return self.length_unit * float(spread)
 
     def directions(
         self, chain: Float[Tensor, "residue 3"]

@@ -1,8 +1,8 @@
-"""Training of a denoiser on an ensemble of conformers, with Lightning."""
+"""Training of a denoiser, with Lightning."""
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,24 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from equicryo.models.denoiser import Denoiser
+from equicryo.models.denoiser import Denoiser, centroid
+from equicryo.models.examples import Batch, Examples
+from equicryo.models.optimizer import MuonWithAdam
+from equicryo.models.transformer import ABSENT_TYPE, split_weights
 from equicryo.seeds import derive_generator
 
 logger = logging.getLogger(__name__)
 
-CURVE_COLUMNS = ("step", "loss", "held_out_loss")
+VALIDATION_NOISE = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Noise levels of the denoising test, Å."""
+
+CURVE_COLUMNS = ("step", "loss", *(f"rmsd_{level:g}" for level in VALIDATION_NOISE))
+
+TYPICAL_NOISE, TYPICAL_SPREAD = 2.5, 1.0
+"""Half of the training is at noise levels about this one, Å, log-normally spread."""
+
+EARLY_WEIGHT = 0.25
+"""Weight of the estimates before the last in the loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,21 +38,25 @@ class TrainingConfig:
 
     Attributes:
         steps: optimiser steps.
-        batch_size: noisy conformers a step.
+        batch_residues: residues of the chains of one step, about.
         learning_rate: of Adam, at its highest.
-        warm_up: steps until the learning rate is at its highest; it then falls to zero
-            along a cosine.
+        matrix_rate: of Muon, at its highest.
+        warm_up: steps until the learning rates are at their highest.
+        cool_down: steps at the end over which they fall to zero.
         average_decay: decay a step of the averaged weights, which are the ones kept.
-        smallest_noise, largest_noise: ends of the log-uniform law of σ, Å.
+        smallest_noise, largest_noise: ends of the log-uniform law that half of the
+            noise levels follow, Å.
         gradient_clip: largest gradient norm.
         checkpoint_interval: steps between checkpoints.
-        validation_interval: steps between denoising tests on held-out conformers.
+        validation_interval: steps between denoising tests on held-out chains.
     """
 
     steps: int
-    batch_size: int
+    batch_residues: int
     learning_rate: float
+    matrix_rate: float
     warm_up: int
+    cool_down: int
     average_decay: float
     smallest_noise: float
     largest_noise: float
@@ -49,41 +65,53 @@ class TrainingConfig:
     validation_interval: int
 
     def __post_init__(self) -> None:
-        """Refuse a law of σ without extent and a warm-up without an end."""
+        """Refuse a law of σ without extent, and too short a training."""
         if not self.smallest_noise < self.largest_noise:
             raise ValueError(
                 f"smallest_noise {self.smallest_noise} Å is not below largest_noise "
                 f"{self.largest_noise} Å: swap or change them"
             )
-        if self.warm_up >= self.steps:
+        if self.warm_up + self.cool_down > self.steps:
             raise ValueError(
-                f"warm_up {self.warm_up} is not below steps {self.steps}: shorten it"
+                f"warm_up {self.warm_up} and cool_down {self.cool_down} do not fit "
+                f"into steps {self.steps}: shorten them"
             )
 
 
-def denoising_loss(
-    denoiser: Callable[[Tensor, Tensor], Tensor],
-    clean: Float[Tensor, "batch residue 3"],
+def draw_noise_levels(
+    count: int, config: TrainingConfig, generator: torch.Generator
+) -> Float[Tensor, " count"]:
+    """Draw noise levels, Å: half log-uniform, half log-normal about a typical one."""
+    low, high = math.log(config.smallest_noise), math.log(config.largest_noise)
+    wide = low + (high - low) * torch.rand(count, generator=generator)
+    spread = TYPICAL_SPREAD * torch.randn(count, generator=generator)
+    narrow = (math.log(TYPICAL_NOISE) + spread).clamp(low, high)
+    return torch.where(torch.rand(count, generator=generator) < 0.5, wide, narrow).exp()
+
+
+def denoising_errors(
+    denoiser: Denoiser,
+    batch: Batch,
     noise: Float[Tensor, "batch residue 3"],
     noise_level: Float[Tensor, " batch"],
-    deviation: Float[Tensor, " batch"],
-) -> Float[Tensor, ""]:
-    """Return the mean squared denoising error in units of c_out².
-
-    1 is what the Gaussian posterior mean attains on Gaussian chains.
+) -> list[Float[Tensor, " batch"]]:
+    """Return the mean square distance from the clean chain after each round, Å².
 
     Args:
-        denoiser: maps (noisy, σ) to an estimate of the clean coordinates.
-        clean: centred conformers, Å.
+        denoiser: to be tested.
+        batch: clean chains.
         noise: standard normal numbers.
         noise_level: σ, Å.
-        deviation: c_out at σ, Å.
-
-    Source: Karras et al. 2022, arXiv:2206.00364, equation 8 with λ(σ) = 1/c_out².
     """
-    noise = noise - noise.mean(1, keepdim=True)
-    denoised = denoiser(clean + noise_level[:, None, None] * noise, noise_level)
-    return ((denoised - clean) / deviation[:, None, None]).square().mean()
+    present = batch.residue_types != ABSENT_TYPE
+    noise = noise - centroid(noise, present)
+    noisy = batch.coordinates + noise_level[:, None, None] * noise
+    estimates = denoiser.estimates(noisy, noise_level, batch.residue_types)
+    residues = present.sum(1)
+    return [
+        ((estimate - batch.coordinates).square().sum(-1) * present).sum(1) / residues
+        for estimate in estimates
+    ]
 
 
 class DenoiserTraining(lightning.LightningModule):
@@ -97,50 +125,55 @@ class DenoiserTraining(lightning.LightningModule):
         self,
         denoiser: Denoiser,
         config: TrainingConfig,
-        conformers: Float[Tensor, "conformer residue 3"],
-        held_out: Float[Tensor, "other residue 3"],
+        examples: Examples,
+        held_out: Iterable[Batch],
         seed: int,
     ) -> None:
         """Wrap a denoiser with its averaged copy and its data.
 
         Args:
-            denoiser: the network to train, in place.
+            denoiser: the network to train, in place; its geometry is in float32 from
+                here on, which is half as dear.
             config: how.
-            conformers: training data, centred, Å.
-            held_out: conformers for the denoising test, centred, Å.
+            examples: training data.
+            held_out: chains for the denoising test.
             seed: of every random number of the training.
         """
         super().__init__()
+        denoiser.whitening.float()
         self.denoiser = denoiser
         self.average = AveragedModel(
             denoiser, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
         )
         self.config = config
+        self.examples = examples
+        self.held_out = list(held_out)
         self.seed = seed
-        self.register_buffer("conformers", conformers.float(), persistent=False)
-        self.register_buffer("held_out", held_out.float(), persistent=False)
         self.curve: list[dict[str, float]] = []
         self.latest_loss = math.nan
 
     def training_step(self, batch: int, batch_index: int) -> Tensor:
-        """Return the loss of one freshly drawn batch."""
+        """Return the loss of one freshly drawn batch.
+
+        It is the mean squared error in units of c_out²: 1 is what the Gaussian
+        posterior mean attains on Gaussian chains. Estimates before the last count too,
+        with less weight.
+
+        Source: Karras et al. 2022, arXiv:2206.00364, equation 8 with λ(σ) = 1/c_out².
+        """
         config, step = self.config, self.global_step
         generator = self._generator("train", step, self.global_rank)
-        chosen = torch.randint(
-            len(self.conformers), (config.batch_size,), generator=generator
-        )
-        low, high = math.log(config.smallest_noise), math.log(config.largest_noise)
-        uniform = torch.rand(config.batch_size, generator=generator)
-        loss = self._loss(
-            self.denoiser,
-            self.conformers[chosen],
-            (low + (high - low) * uniform).exp(),
-            generator,
-        )
+        drawn = self.examples.draw(config.batch_residues, generator)
+        level = draw_noise_levels(len(drawn.coordinates), config, generator)
+        errors = self._errors(self.denoiser, drawn, level, generator)
+        present = drawn.residue_types.to(self.device) != ABSENT_TYPE
+        deviation = self.denoiser.whitening.deviation(level.to(self.device), present)
+        *early, last = (error / (3.0 * deviation**2) for error in errors)
+        loss = last.mean() + EARLY_WEIGHT * sum(error.mean() for error in early)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"loss is {loss.item()} at step {step}: stopped")
-        self.latest_loss = float(loss.detach())
-        self.log("loss", loss, prog_bar=True)
+        self.latest_loss = float(last.detach().mean())
+        self.log("loss", last.mean(), prog_bar=True)
         return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -152,21 +185,26 @@ class DenoiserTraining(lightning.LightningModule):
         self.average.update_parameters(self.denoiser)
         step, config = self.global_step + 1, self.config
         if step % config.validation_interval == 0 or step == config.steps:
-            row = {"loss": self.latest_loss, "held_out_loss": self._held_out_loss()}
-            self.curve.append({"step": step, **row})
-            logger.info("step %d of %d: %s", step, config.steps, row)
+            self.curve.append(
+                {"step": step, "loss": self.latest_loss, **self._held_out_errors()}
+            )
+            logger.info("step %d of %d: %s", step, config.steps, self.curve[-1])
 
     def configure_optimizers(self) -> dict:
-        """Return Adam with a warm-up and a cosine decay."""
+        """Return the optimiser, warmed up, held, and cooled down along a line."""
         config = self.config
-        optimizer = torch.optim.AdamW(
-            self.denoiser.parameters(), lr=config.learning_rate, weight_decay=0.0
+        matrices, others = split_weights(self.denoiser.network)
+        optimizer = MuonWithAdam(
+            matrices,
+            others,
+            matrix_rate=config.matrix_rate,
+            other_rate=config.learning_rate,
         )
 
         def rate(step: int) -> float:
-            warm = min(1.0, (step + 1) / max(1, config.warm_up))
-            done = max(0.0, (step - config.warm_up) / (config.steps - config.warm_up))
-            return warm * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+            warm = (step + 1) / max(1, config.warm_up)
+            cool = (config.steps - step) / max(1, config.cool_down)
+            return max(0.0, min(1.0, warm, cool))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {
@@ -183,25 +221,37 @@ class DenoiserTraining(lightning.LightningModule):
         self.curve = checkpoint["curve"]
 
     @torch.no_grad()
-    def _held_out_loss(self) -> float:
-        """Return the averaged weights' loss on a fixed set of noisy conformers."""
-        config = self.config
-        generator = self._generator("held out", 0, 0)
-        low, high = math.log(config.smallest_noise), math.log(config.largest_noise)
-        noise_level = torch.linspace(low, high, len(self.held_out)).exp()
-        return float(self._loss(self.average, self.held_out, noise_level, generator))
+    def _held_out_errors(self) -> dict[str, float]:
+        """Return the averaged weights' denoising RMSD on fixed noisy chains, Å."""
+        row = {}
+        for noise in VALIDATION_NOISE:
+            generator = self._generator("held out", 0, 0)
+            errors = [
+                self._errors(
+                    self.average.module,
+                    batch,
+                    torch.full((len(batch.coordinates),), noise),
+                    generator,
+                )[-1]
+                for batch in self.held_out
+            ]
+            row[f"rmsd_{noise:g}"] = float(torch.cat(errors).sqrt().mean())
+        return row
 
-    def _loss(
+    def _errors(
         self,
-        denoiser: torch.nn.Module,
-        clean: Tensor,
+        denoiser: Denoiser,
+        batch: Batch,
         noise_level: Tensor,
         generator: torch.Generator,
-    ) -> Tensor:
-        noise = torch.randn(clean.shape, generator=generator).to(clean)
-        noise_level = noise_level.to(clean)
-        deviation = self.denoiser.whitening.deviation(noise_level)
-        return denoising_loss(denoiser, clean, noise, noise_level, deviation)
+    ) -> list[Tensor]:
+        noise = torch.randn(batch.coordinates.shape, generator=generator)
+        moved = Batch(
+            coordinates=batch.coordinates.to(self.device),
+            residue_types=batch.residue_types.to(self.device),
+        )
+        noise, noise_level = noise.to(self.device), noise_level.to(self.device)
+        return denoising_errors(denoiser, moved, noise, noise_level)
 
     def _generator(self, purpose: str, step: int, rank: int) -> torch.Generator:
         return derive_generator(self.seed, purpose, str(step), str(rank))

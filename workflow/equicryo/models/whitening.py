@@ -1,7 +1,7 @@
 """Whitening of a chain: how its conformers differ from their mean, in its own frame."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from equicryo.structure.superposition import superpose
@@ -13,7 +13,7 @@ LARGEST_AMPLITUDE = 4.0
 """Standard deviations along a mode that no conformer of an ensemble goes beyond."""
 
 
-class Whitening(nn.Module):
+class EnsembleWhitening(nn.Module):
     """Gaussian of an ensemble of conformers in the frame of their mean.
 
     A chain is x = Q (μ + R z) + t with Q a rotation, t a translation and z standard
@@ -41,6 +41,7 @@ class Whitening(nn.Module):
         self,
         noisy: Float[Tensor, "batch residue 3"],
         noise_level: Float[Tensor, " batch"],
+        present: Bool[Tensor, "batch residue"],
     ) -> Float[Tensor, "batch residue 3"]:
         """Return the posterior mean of chains under the Gaussian, Å.
 
@@ -51,7 +52,15 @@ class Whitening(nn.Module):
         Args:
             noisy: clean coordinates plus normal noise, centred, float64, Å.
             noise_level: σ, Å.
+            present: which residues there are; an ensemble has them all.
+
+        Raises:
+            ValueError: a residue is missing.
         """
+        if not present.all():
+            raise ValueError(
+                f"a chain has fewer than the {len(self.mean)} residues of the ensemble"
+            )
         rotation = orient(self.mean, noisy)
         deviation = noisy @ rotation - self.mean
         amplitude = torch.einsum("bic,icm->bm", deviation, self.basis)
@@ -66,7 +75,9 @@ class Whitening(nn.Module):
         return len(self.variance)
 
     def deviation(
-        self, noise_level: Float[Tensor, " batch"]
+        self,
+        noise_level: Float[Tensor, " batch"],
+        present: Bool[Tensor, "batch residue"],
     ) -> Float[Tensor, " batch"]:
         """Return the spread per coordinate that the posterior mean leaves, Å.
 
@@ -76,7 +87,7 @@ class Whitening(nn.Module):
         turning = (2.0 / 3.0) * self.mean.square().sum()
         variance = torch.cat((self.variance, turning.expand(3)))
         left = (_shrinkage(variance, noise_level) * noise_level[:, None] ** 2).sum(-1)
-        return (left / self.mean.numel()).sqrt()
+        return (left / (3 * present.sum(1))).sqrt()
 
     def directions(
         self, chain: Float[Tensor, "residue 3"]
@@ -111,7 +122,9 @@ def _shrinkage(variance: Tensor, noise_level: Tensor) -> Tensor:
     return 1.0 / (1.0 + noise_level[:, None] ** 2 / variance)
 
 
-def fit_whitening(conformers: Float[Tensor, "conformer residue 3"]) -> Whitening:
+def fit_whitening(
+    conformers: Float[Tensor, "conformer residue 3"],
+) -> EnsembleWhitening:
     """Fit the Gaussian of an ensemble after superposing it on its own mean.
 
     Args:
@@ -133,7 +146,7 @@ def fit_whitening(conformers: Float[Tensor, "conformer residue 3"]) -> Whitening
     variance = singular.square() / (len(chains) - 1)
     kept = variance > variance[0] * 1e-9
     basis = directions[kept].T.unflatten(0, mean.shape)
-    return Whitening(mean, basis.contiguous(), variance[kept])
+    return EnsembleWhitening(mean, basis.contiguous(), variance[kept])
 
 
 def orient(
