@@ -5,7 +5,12 @@ import torch
 
 from equicryo.physics.density import gaussian_volume, grid_positions
 from equicryo.physics.fourier import half_plane, samples_to_image
-from equicryo.physics.pose import Pose
+from equicryo.physics.image_likelihood import (
+    log_likelihood_of_gaussians,
+    measure_samples,
+)
+from equicryo.physics.optics import Optics, unastigmatic
+from equicryo.physics.pose import Pose, Views
 from equicryo.physics.projection import (
     project_gaussians,
     project_real_space,
@@ -72,6 +77,41 @@ def test_real_space_projection_agrees(specimen, views) -> None:
     # the peak of a lone blob of σ = 3, less where blobs overlap.
     error = (actual - expected).abs().max() / expected.max()
     assert error < 0.03
+
+
+def test_three_projections_agree(specimen, views, plane) -> None:
+    """On blobs so wide that sampling them loses nothing; each has its own error."""
+    centred = Pose(
+        rotation=views.pose.rotation, shift=torch.zeros_like(views.pose.shift)
+    )
+    blobs = (specimen.coordinates, specimen.weights, 3.0)
+    volume = gaussian_volume(*blobs, BOX, 1.0)
+    exact = project_gaussians(*blobs, centred, plane)
+    voxels = project_volume(volume, centred, plane, 1.0)
+    # finufft's 1e-9; aliases are exp(−2π² 3²/4) = 5e-20, tails at the rim of the box
+    # 5 σ from a blob 3e-6 of its weight, spread over the samples.
+    assert (voxels - exact).norm() / exact.norm() < 1e-7
+    slow = project_real_space(volume, centred.rotation)
+    image = samples_to_image(exact, plane)
+    # Linear interpolation blurs each axis by at most 1/4 voxel²: see below.
+    assert (slow - image).norm() / image.norm() < 0.03
+
+
+def test_error_of_the_real_space_projection_falls_with_the_pixel(views) -> None:
+    """It is the blur of linear interpolation, of second order in the pixel."""
+    rotation = views.pose.rotation[:3]
+    pose = Pose(rotation=rotation, shift=torch.zeros(3, 2, dtype=torch.float64))
+    place = torch.tensor([[3.0, -2.0, 4.0]], dtype=torch.float64)
+    one = torch.ones(1, dtype=torch.float64)
+    errors = []
+    for box, pixel_size in ((24, 1.0), (48, 0.5)):
+        volume = gaussian_volume(place, one, 2.0, box, pixel_size)
+        plane = half_plane(box, pixel_size)
+        exact = samples_to_image(project_gaussians(place, one, 2.0, pose, plane), plane)
+        actual = project_real_space(volume, rotation)
+        errors.append(((actual - exact).norm() / exact.norm()).item())
+    # Second order: 4; the next order is (pixel / σ)² = 1/4 of it on the coarse grid.
+    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.15)
 
 
 def test_voxel_projection_agrees_with_torch_fourier_slice(
@@ -151,6 +191,36 @@ def test_gradient_of_the_voxel_projection(generator) -> None:
     inputs = [value.requires_grad_() for value in (volume, turn, shift)]
     # finufft's 1e-9 over gradcheck's step 1e-6 leaves 1e-3 of the unit-size samples.
     assert torch.autograd.gradcheck(project, inputs, atol=2e-3, rtol=1e-3)
+
+
+def test_gradient_of_the_recorded_image(generator) -> None:
+    """Through CTF and pose to a χ²: coordinates, turn, shift and defocus at once."""
+    optics = Optics(
+        voltage=3e5,
+        spherical_aberration=2.7e7,
+        amplitude_contrast=0.1,
+        pixel_size=2.0,
+        box_size=6,
+    )
+    images = torch.randn(2, 6, 6, dtype=torch.float64, generator=generator)
+    weights = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    power = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
+
+    def log_likelihood(coordinates, turn, shift, defocus):
+        views = Views(
+            optics=optics,
+            defocus=unastigmatic(1e3 * defocus),
+            pose=Pose(rotation=rotation_vector_to_matrix(turn), shift=shift),
+        )
+        measured = measure_samples(images, views, power)
+        return log_likelihood_of_gaussians(measured, coordinates, weights, 1.5)
+
+    shapes = ((3, 3), (2, 3), (2, 2), (2,))
+    inputs = [
+        torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
+        for shape in shapes
+    ]
+    assert torch.autograd.gradcheck(log_likelihood, inputs)
 
 
 def test_gradient_of_the_gaussian_projection(generator) -> None:

@@ -36,8 +36,9 @@ class DensityMap:
 def write_map(path: str | Path, density: DensityMap) -> None:
     """Write a map that lies over its model in a viewer.
 
-    The header's origin is -(n//2) pixels along each axis, so coordinate 0 of an atomic
-    model falls on voxel n//2. Equal maps give equal bytes.
+    Coordinate 0 of an atomic model falls on voxel n//2. The header says so twice: in
+    its origin, -(n//2) pixels in Å, which ChimeraX reads, and in its start indices,
+    which programs of the CCP4 tradition read. Equal maps give equal bytes.
 
     Args:
         path: an MRC file, replaced as a whole.
@@ -48,7 +49,9 @@ def write_map(path: str | Path, density: DensityMap) -> None:
             file.set_data(density.volume)
             file.set_volume()
             file.voxel_size = density.pixel_size
-            corner = [-(n // 2) * density.pixel_size for n in density.volume.shape]
+            start = [-(n // 2) for n in density.volume.shape]
+            corner = [index * density.pixel_size for index in start]
+            file.nstart = start[::-1]
             file.header.origin.z, file.header.origin.y, file.header.origin.x = corner
             # mrcfile's own label carries the date.
             file.header.label[0] = LABEL.encode()

@@ -2,6 +2,8 @@
 
 Only frequencies below Nyquist are kept: the corners beyond it, and the unpaired Nyquist
 row, would alias in a rotated volume.
+
+Source: elementary; the discrete Fourier transform and its conjugate symmetry.
 """
 
 from dataclasses import dataclass
@@ -33,16 +35,20 @@ class HalfPlane:
     box_size: int
 
 
-def half_plane(box_size: int, pixel_size: float) -> HalfPlane:
+def half_plane(
+    box_size: int, pixel_size: float, *, device: torch.device | str = "cpu"
+) -> HalfPlane:
     """List the independent Fourier samples of images below Nyquist.
 
     Args:
         box_size: edge of the images, pixels.
         pixel_size: Å.
+        device: of the images.
     """
     step = 1.0 / (box_size * pixel_size)
-    k_y = torch.fft.fftfreq(box_size, 1.0 / box_size, dtype=torch.float64)
-    k_x = torch.fft.rfftfreq(box_size, 1.0 / box_size, dtype=torch.float64)
+    like = {"dtype": torch.float64, "device": device}
+    k_y = torch.fft.fftfreq(box_size, 1.0 / box_size, **like)
+    k_x = torch.fft.rfftfreq(box_size, 1.0 / box_size, **like)
     rows, columns = torch.meshgrid(k_y, k_x, indexing="ij")
     k2 = rows**2 + columns**2
     kept = (k2 < (box_size / 2) ** 2) & ((columns > 0) | (rows >= 0))
@@ -64,6 +70,13 @@ def image_to_samples(
     """Transform images about pixel n // 2, unnormalised, and keep the half plane.
 
     Y(k) = Σ image(r) exp(−2πi k·r), r from the centre.
+
+    Args:
+        image: of the plane's box, in any unit.
+        plane: the samples to keep.
+
+    Returns:
+        Samples in the unit of the images.
     """
     spectrum = torch.fft.rfft2(torch.fft.ifftshift(image, dim=(-2, -1)))
     return spectrum.flatten(-2)[..., plane.index]
@@ -75,6 +88,13 @@ def samples_to_image(
     """Build the image whose samples below Nyquist are given and are zero beyond.
 
     Inverse of `image_to_samples` on images without content at or above Nyquist.
+
+    Args:
+        samples: on the plane, in any unit.
+        plane: where they lie.
+
+    Returns:
+        Images in the unit of the samples.
     """
     box = plane.box_size
     spectrum = samples.new_zeros(*samples.shape[:-1], box * (box // 2 + 1))

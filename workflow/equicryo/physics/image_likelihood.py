@@ -1,6 +1,9 @@
 """The likelihood of images one by one: exact too, at a cost that grows with them.
 
 It is needed where poses or mixtures vary, and checks the normal equations.
+
+Source: Scheres 2012, doi:10.1016/j.jsb.2012.09.006, for Gaussian noise independent in
+each Fourier coefficient.
 """
 
 from dataclasses import dataclass
@@ -44,10 +47,11 @@ def measure_samples(
         views: of the images.
         noise_power: noise variance per pixel in each Fourier shell, (e⁻/Å²)².
     """
-    plane = half_plane(views.optics.box_size, views.optics.pixel_size)
+    device = images.device
+    plane = half_plane(views.optics.box_size, views.optics.pixel_size, device=device)
     return MeasuredSamples(
         samples=image_to_samples(images.double(), plane),
-        weight=sample_weights(plane, noise_power),
+        weight=sample_weights(plane, noise_power.to(device)),
         views=views,
         plane=plane,
     )

@@ -1,4 +1,7 @@
-"""The likelihood of a volume from its normal equations, at the cost of one FFT pair."""
+"""The likelihood of a volume from its normal equations, at the cost of one FFT pair.
+
+Source: Wang, Shkolnisky & Singer 2013, arXiv:1307.5824, for the Toeplitz form.
+"""
 
 from dataclasses import dataclass
 
@@ -45,10 +48,24 @@ class NormalOperator:
         """
         return _QuadraticForm.apply(volume, self.b, self.transfer)
 
+    def terms(
+        self, volume: Float[Tensor, "*batch z y x"]
+    ) -> tuple[Float[Tensor, "*batch"], Float[Tensor, "*batch"]]:
+        """Return ⟨b, V⟩ and ⟨V, K * V⟩, nats, each differentiable once.
+
+        Args:
+            volume: e⁻/Å³ × pixel size, dtype and device of the operator.
+        """
+        return _Terms.apply(volume, self.b, self.transfer)
+
     def convolve(
         self, volume: Float[Tensor, "*batch z y x"]
     ) -> Float[Tensor, "*batch z y x"]:
-        """Return K * V on the support, the Hessian of −log p applied to V."""
+        """Return K * V on the support, the Hessian of −log p applied to V.
+
+        Args:
+            volume: e⁻/Å³ × pixel size, dtype and device of the operator.
+        """
         return convolve_kernel(self.transfer, volume)
 
 
@@ -82,7 +99,7 @@ def convolve_kernel(
     """Convolve volumes with a symmetric kernel, without wrap-around.
 
     Args:
-        transfer: real half spectrum on the grid of twice the volume's edge.
+        transfer: real half spectrum on the grid of twice the volume's edge, voxels.
         volume: of the same dtype and device.
     """
     flat = volume.reshape(-1, *volume.shape[-3:])
@@ -124,3 +141,23 @@ class _QuadraticForm(torch.autograd.Function):
     def backward(ctx, cotangent):
         (gradient,) = ctx.saved_tensors
         return cotangent[..., None, None, None] * gradient, None, None
+
+
+class _Terms(torch.autograd.Function):
+    """⟨b, V⟩ and ⟨V, K * V⟩ with their gradients b and 2 K * V."""
+
+    @staticmethod
+    def forward(ctx, volume, b, transfer):
+        convolved = convolve_kernel(transfer, volume)
+        ctx.save_for_backward(b, convolved)
+        axes = (-3, -2, -1)
+        return (b * volume).sum(axes), (volume * convolved).sum(axes)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, linear, quadratic):
+        b, convolved = ctx.saved_tensors
+        linear, quadratic = (
+            cotangent[..., None, None, None] for cotangent in (linear, quadratic)
+        )
+        return linear * b + 2.0 * quadratic * convolved, None, None

@@ -3,6 +3,8 @@
 The sign is stated here once: CTF = +sin(χ + phase shift + asin w), RELION's form, so
 that it is +w at zero frequency and positive density gives white particles on dark.
 cryoDRGN, ASPIRE and cryoJAX use the opposite sign.
+
+Source: Rohou & Grigorieff 2015, doi:10.1016/j.jsb.2015.08.008; sign flipped.
 """
 
 import math
@@ -101,8 +103,6 @@ def contrast_transfer(
 
     Returns:
         CTF in [−1, 1], +amplitude_contrast at zero frequency, envelope included.
-
-    Source: Rohou & Grigorieff 2015, doi:10.1016/j.jsb.2015.08.008; sign flipped.
     """
     grid = (slice(None), *(None,) * (frequency.ndim - 1))
     k2 = frequency.square().sum(-1)

@@ -2,19 +2,21 @@
 
 Images are given by their Fourier samples on a `HalfPlane`; multiply by
 `contrast_transfer` for what the microscope records.
+
+Source: the projection-slice theorem; Bracewell 1956, doi:10.1071/PH560198.
 """
 
 import math
 
-import finufft
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from equicryo.physics.compression import ACCURACY, back_project
+from equicryo.physics.compression import back_project
 from equicryo.physics.density import grid_positions
 from equicryo.physics.fourier import HalfPlane
+from equicryo.physics.nufft import sample_transform
 from equicryo.physics.pose import Pose, slice_frequencies
 
 
@@ -41,8 +43,9 @@ def project_gaussians(
     place = view + pose.shift[:, None]
     width = torch.as_tensor(width).to(weights).expand(weights.shape)
     box, step = plane.box_size, plane.frequency_step
-    k_y = step * torch.fft.fftfreq(box, 1.0 / box, dtype=weights.dtype)
-    k_x = step * torch.fft.rfftfreq(box, 1.0 / box, dtype=weights.dtype)
+    like = {"dtype": weights.dtype, "device": weights.device}
+    k_y = step * torch.fft.fftfreq(box, 1.0 / box, **like)
+    k_x = step * torch.fft.rfftfreq(box, 1.0 / box, **like)
     # Both the phase and the Gaussian factorise over the axes: a product of matrices.
     along_x = _transform_blobs(place[..., 0], width, k_x)
     along_y = _transform_blobs(place[..., 1], width, k_y) * weights[:, None]
@@ -92,7 +95,7 @@ class _SampleTransform(torch.autograd.Function):
     @staticmethod
     def forward(ctx, volume, points):
         ctx.save_for_backward(volume, points)
-        return _sample_transform(volume.to(torch.complex128), points)
+        return sample_transform(volume.to(torch.complex128), points)
 
     @staticmethod
     @once_differentiable
@@ -101,7 +104,7 @@ class _SampleTransform(torch.autograd.Function):
         for_volume = for_points = None
         if ctx.needs_input_grad[0]:
             edge = volume.shape[-1]
-            for_volume = torch.from_numpy(back_project(points, cotangent, edge).copy())
+            for_volume = back_project(points, cotangent, edge)
         if ctx.needs_input_grad[1]:
             position = grid_positions(volume.shape[-1], 1.0, like=volume)
             moments = (
@@ -109,20 +112,9 @@ class _SampleTransform(torch.autograd.Function):
                 position[:, None] * volume,
                 position[:, None, None] * volume,
             )
-            slopes = [_sample_transform(-1j * moment, points) for moment in moments]
+            slopes = [sample_transform(-1j * moment, points) for moment in moments]
             for_points = (cotangent.conj()[:, None] * torch.stack(slopes, -1)).real
         return for_volume, for_points
-
-
-def _sample_transform(
-    volume: Complex[Tensor, "z y x"], points: Float[Tensor, "sample 3"]
-) -> Complex[Tensor, " sample"]:
-    x, y, z = (axis.numpy() for axis in points.detach().T.contiguous())
-    # One thread only, as in `back_project`: results repeat bit for bit.
-    samples = finufft.nufft3d2(
-        z, y, x, volume.detach().numpy(), isign=-1, eps=ACCURACY, nthreads=1
-    )
-    return torch.from_numpy(samples)
 
 
 def project_real_space(

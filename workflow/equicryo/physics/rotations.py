@@ -27,7 +27,13 @@ def draw_rotations(
 def quaternion_to_matrix(
     quaternion: Float[Tensor, "*batch 4"],
 ) -> Float[Tensor, "*batch 3 3"]:
-    """Convert unit quaternions (w, x, y, z) to rotation matrices."""
+    """Convert unit quaternions to rotation matrices.
+
+    Args:
+        quaternion: (w, x, y, z) of norm 1, dimensionless.
+
+    Source: Shoemake 1985, doi:10.1145/325334.325242.
+    """
     w, x, y, z = quaternion.unbind(-1)
     rows = (
         (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
@@ -40,7 +46,10 @@ def quaternion_to_matrix(
 def rotation_vector_to_matrix(
     vector: Float[Tensor, "*batch 3"],
 ) -> Float[Tensor, "*batch 3 3"]:
-    """Convert rotation vectors (axis times angle, rad) to rotation matrices.
+    """Convert rotation vectors to rotation matrices.
+
+    Args:
+        vector: axis times angle, rad.
 
     Source: Rodrigues' formula, as the exponential of the cross-product matrix.
     """
@@ -79,6 +88,8 @@ def matrix_to_relion_angles(
         Angles in rad, rot and psi in [−π, π], tilt in [0, π]. Where tilt is 0 or π
         only a combination of rot and psi is defined: the one returned reproduces the
         matrix.
+
+    Source: Heymann, Chagoyen & Belnap 2005, doi:10.1016/j.jsb.2005.06.001.
     """
     rot = torch.atan2(rotation[..., 2, 1], rotation[..., 2, 0])
     in_plane = torch.hypot(rotation[..., 2, 0], rotation[..., 2, 1])

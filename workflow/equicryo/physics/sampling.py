@@ -3,6 +3,8 @@
 The phase of the CTF must not advance by more than π between neighbouring Fourier pixels
 across the molecule: box · pixel ≥ diameter + 2 · |λ Δf s − C_s λ³ s³| for all
 frequencies s in use.
+
+Source: the sampling theorem, applied to the local frequency of the CTF's phase.
 """
 
 import math
@@ -54,8 +56,6 @@ def smallest_box(
         defocus: Δf, Å; with astigmatism, the larger magnitude of U and V.
         diameter: of the molecule, Å.
         max_frequency: the highest frequency used, Å⁻¹.
-
-    Source: the sampling theorem, applied to the local frequency of the CTF's phase.
     """
     extent = diameter + 2.0 * largest_delocalisation(optics, defocus, max_frequency)
     return 2 * math.ceil(extent / (2.0 * optics.pixel_size))
