@@ -14,10 +14,12 @@ from equicryo.models.prior import Prior
 from equicryo.models.transformer import NetworkConfig, initialise
 from equicryo.models.whitening import fit_whitening
 from equicryo.physics.compression import compress_images
+from equicryo.physics.gain import KnownGain
 from equicryo.physics.noise import white_power
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.optics import Optics, unastigmatic
 from equicryo.physics.pose import Pose, Views
+from equicryo.physics.residue_density import SingleBlobs
 from equicryo.physics.rotations import draw_rotations
 from equicryo.physics.simulation import Specimen, clean_images
 
@@ -37,7 +39,11 @@ class Problem:
     denoiser: Denoiser
 
     def prior(self, length_unit: float = 1.0) -> Prior:
-        return Prior(denoiser=self.denoiser, length_unit=length_unit)
+        return Prior(
+            denoiser=self.denoiser,
+            residue_types=torch.zeros(RESIDUES, dtype=torch.int64),
+            length_unit=length_unit,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -96,16 +102,16 @@ def problem(sampler: DpsConfig) -> Problem:
     noisy = images + variance**0.5 * noise
     normal = compress_images([(noisy, views)], white_power(variance, BOX), 32)
 
+    density = SingleBlobs(weights=weights, width=WIDTH)
     denoiser = Denoiser(
-        NetworkConfig(width=16, layers=1, heads=2),
+        NetworkConfig(width=16, rounds=1, layers=1, heads=2),
         fit_whitening(ensemble[:-1]),
-        torch.zeros(RESIDUES, dtype=torch.int64),
     )
     initialise(denoiser.network, generator)
     return Problem(
         truth=truth,
         ensemble=ensemble[:-1],
         normal=normal,
-        likelihood=prepare_likelihood(normal, weights, WIDTH, sampler.blurs),
+        likelihood=prepare_likelihood(normal, density, KnownGain(), sampler.blurs),
         denoiser=denoiser.eval().requires_grad_(requires_grad=False),
     )

@@ -1,10 +1,15 @@
+import math
 from dataclasses import replace
 
+import pytest
 import torch
 
 from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.io.residue_model import read_residue_model
 from equicryo.physics.density import gaussian_volume
+from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.physics.normal_operator import prepare_operator
+from equicryo.physics.residue_density import residue_blobs
 
 
 def test_unblurred_value_is_the_operator_s_in_float64(problem):
@@ -13,8 +18,8 @@ def test_unblurred_value_is_the_operator_s_in_float64(problem):
     operator = prepare_operator(problem.normal)
     volume = gaussian_volume(
         chains,
-        likelihood.weights.double(),
-        likelihood.width,
+        likelihood.density.weights,
+        likelihood.density.width,
         operator.support_size,
         operator.pixel_size,
     )
@@ -45,13 +50,9 @@ def test_low_resolution_leaves_the_maximum_at_the_truth(problem):
     """With b = K * V of the truth, every blur's gradient vanishes there."""
     operator = prepare_operator(problem.normal)
     likelihood = problem.likelihood
-    volume = gaussian_volume(
-        problem.truth, likelihood.weights.double(), likelihood.width, 32, 1.5
-    )
+    volume = likelihood.density.volume(problem.truth, 32, 1.5, 0.0)
     noiseless = replace(problem.normal, b=operator.convolve(volume))
-    clean = prepare_likelihood(
-        noiseless, likelihood.weights.double(), likelihood.width, (3.0, 1.0)
-    )
+    clean = prepare_likelihood(noiseless, likelihood.density, KnownGain(), (3.0, 1.0))
     for blur in clean.operators:
         x = problem.truth[None].float().requires_grad_()
         clean.log_likelihood(x, blur).sum().backward()
@@ -64,14 +65,12 @@ def test_low_resolution_leaves_the_maximum_at_the_truth(problem):
 
 def test_information_is_minus_the_hessian_at_a_noiseless_truth(problem):
     operator = prepare_operator(problem.normal)
-    weights = problem.likelihood.weights.double()
-    width = problem.likelihood.width
 
     def density(x):
-        return gaussian_volume(x, weights, width, 32, 1.5)
+        return problem.likelihood.density.volume(x, 32, 1.5, 0.0)
 
     noiseless = replace(problem.normal, b=operator.convolve(density(problem.truth)))
-    clean = prepare_likelihood(noiseless, weights, width, ())
+    clean = prepare_likelihood(noiseless, problem.likelihood.density, KnownGain(), ())
     generator = torch.Generator().manual_seed(0)
     moves = torch.randn(
         2, *problem.truth.shape, dtype=torch.float64, generator=generator
@@ -97,3 +96,70 @@ def test_information_is_minus_the_hessian_at_a_noiseless_truth(problem):
     torch.testing.assert_close(actual[0, 0], -second, rtol=2e-3, atol=0.0)
     scale = float(actual[0, 0])
     torch.testing.assert_close(actual[0, 1], -mixed, rtol=0.0, atol=2e-3 * scale)
+
+
+def test_single_blobs_give_the_numbers_of_the_plain_gaussian_density(problem):
+    """Bit for bit, value and gradient: published results depend on it."""
+    density = problem.likelihood.density
+    chains = (problem.truth + torch.tensor([0.0, 0.5]).double()[:, None, None]).float()
+    for blur, operator in problem.likelihood.operators.items():
+        x, y = (chains.clone().requires_grad_() for _ in range(2))
+        actual = problem.likelihood.log_likelihood(x, blur)
+        volume = gaussian_volume(
+            y,
+            density.weights.float(),
+            math.hypot(density.width, blur),
+            operator.support_size,
+            operator.pixel_size,
+        )
+        expected = operator.log_likelihood(volume)
+        actual.sum().backward()
+        expected.sum().backward()
+        assert torch.equal(actual, expected)
+        assert torch.equal(x.grad, y.grad)
+
+
+@pytest.fixture
+def residues():
+    """The shipped model on a made-up sequence."""
+    model = read_residue_model("resources/residue_model/constants.json")
+    return residue_blobs("ACDEFGHIKLMNPQRSTVWYAGLK", model)
+
+
+@pytest.mark.parametrize("gain", [KnownGain(), UnknownGain()], ids=["known", "unknown"])
+def test_residue_model_s_likelihood_has_its_maximum_at_a_noiseless_truth(
+    problem, residues, gain
+):
+    operator = prepare_operator(problem.normal)
+    volume = residues.volume(problem.truth, 32, 1.5, 0.0)
+    noiseless = replace(problem.normal, b=operator.convolve(volume))
+    likelihood = prepare_likelihood(noiseless, residues, gain, (2.0,))
+    for blur in likelihood.operators:
+        slopes = []
+        for move in (0.0, 0.5):
+            x = (problem.truth + move)[None].float().requires_grad_()
+            likelihood.log_likelihood(x, blur).sum().backward()
+            slopes.append(float(x.grad.norm()))
+        # What is left comes from coarse grids and from the edges of the support.
+        assert slopes[0] < 0.05 * slopes[1], blur
+
+
+def test_information_with_unknown_gain_is_minus_the_hessian(problem, residues):
+    """Of the marginal likelihood, at a noiseless truth whose gain is 37."""
+    gain = UnknownGain()
+    operator = prepare_operator(problem.normal)
+    volume = residues.volume(problem.truth, 32, 1.5, 0.0)
+    noiseless = replace(problem.normal, b=37.0 * operator.convolve(volume))
+    clean = prepare_likelihood(noiseless, residues, gain, ())
+    outward = problem.truth / problem.truth.norm()
+    actual = clean.information(problem.truth, outward[None], 0.0).double()
+    exact = prepare_operator(noiseless)
+
+    def value(step):
+        moved = residues.volume(problem.truth + step * outward, 32, 1.5, 0.0)
+        return gain.log_likelihood(exact, moved)
+
+    step = 1e-3
+    second = (value(step) + value(-step) - 2.0 * value(0.0)) / step**2
+    # Differences of O(step²) = 1e-6 relative, float32 information 1e-4.
+    torch.testing.assert_close(actual[0, 0], -second, rtol=2e-3, atol=0.0)

@@ -6,9 +6,11 @@ import torch
 
 from equicryo.inference.diffusion import ScheduleConfig
 from equicryo.inference.dps import Guidance, _limit, _Stiffness, sample_dps
+from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.orientation import place_chain, propose_chains
 from equicryo.inference.scale import ScaleConfig, infer_scale, search_scale
 from equicryo.physics.density import gaussian_volume
+from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.physics.normal_operator import prepare_operator
 from equicryo.physics.rotations import draw_rotations
 from equicryo.structure.superposition import rmsd, rmsd_unaligned
@@ -102,6 +104,32 @@ def test_moves_are_cut_to_their_limit_and_no_further():
     assert torch.equal(cut[1], move[1])
 
 
+def test_images_of_an_unknown_gain_give_the_same_posterior(problem, sampler):
+    """The stack in other intensity units: its noise is 37 times larger as well."""
+    gain = 37.0
+    scaled = replace(
+        problem.normal,
+        b=problem.normal.b / gain,
+        kernel=problem.normal.kernel / gain**2,
+        noise_power=problem.normal.noise_power * gain**2,
+    )
+    density = problem.likelihood.density
+
+    def draw(gain_model):
+        likelihood = prepare_likelihood(scaled, density, gain_model, sampler.blurs)
+        return sample(replace(problem, likelihood=likelihood), sampler, alpha=1.0)[0]
+
+    known, _ = sample(problem, sampler, alpha=1.0)
+    unknown = draw(UnknownGain())
+    spread = known.std(0).square().sum(-1).mean().sqrt()
+    # The means of 4 samples each differ by √(2/4) spreads if all else is equal; one
+    # stream of noise makes it less. Taken for 1, the gain leaves every sample astray.
+    apart = rmsd_unaligned(unknown.mean(0), known.mean(0))
+    assert float(apart) < float(spread)
+    wrong = rmsd_unaligned(draw(KnownGain()).mean(0), known.mean(0))
+    assert float(wrong) > 3.0 * float(spread)
+
+
 def make_scale_config(rounds):
     return ScaleConfig(
         smallest=0.7,
@@ -169,15 +197,15 @@ def test_gradient_flows_from_the_misfit_to_the_whitened_latent(problem):
     rotation = draw_rotations(1, generator=generator)[0]
     noise = torch.randn(problem.truth.shape, dtype=torch.float64, generator=generator)
     level = torch.tensor([0.7], dtype=torch.float64)
+    types = problem.prior().residue_types[None]
+    weights = problem.likelihood.density.weights
 
     def misfit(z):
         body = whitening.mean + whitening.basis[..., :4] @ (
             whitening.variance[:4].sqrt() * z
         )
         noisy = (body @ rotation.T + 0.7 * noise)[None]
-        volume = gaussian_volume(
-            denoiser(noisy, level), problem.likelihood.weights.double(), 1.5, 32, 1.5
-        )
+        volume = gaussian_volume(denoiser(noisy, level, types), weights, 1.5, 32, 1.5)
         return operator.log_likelihood(volume)
 
     z = torch.randn(4, dtype=torch.float64, generator=generator).requires_grad_()

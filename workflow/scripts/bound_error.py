@@ -14,25 +14,28 @@ from equicryo.io.documents import write_document
 from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain
 from equicryo.io.normal import read_normal
-from equicryo.physics.density import gaussian_volume
+from equicryo.io.residue_model import read_density
+from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.physics.normal_operator import prepare_operator
-from equicryo.structure.residues import residue_electrons
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
+files, params = snakemake.input, snakemake.params
 
-chain = read_chain(snakemake.input.truth)
-normal = read_normal(snakemake.input.normal)
-density = partial(
-    gaussian_volume,
-    weights=torch.from_numpy(residue_electrons(chain.sequence)),
-    width=snakemake.params.residue_width,
-    box_size=normal.support_size,
-    pixel_size=normal.pixel_size,
+chain = read_chain(files.truth)
+normal = read_normal(files.normal)
+operator = prepare_operator(normal)
+density = read_density(params.density, files.constants, chain.sequence)
+volume = partial(
+    density.volume,
+    box_size=operator.support_size,
+    pixel_size=operator.pixel_size,
+    blur=0.0,
 )
-fisher = position_information(
-    torch.from_numpy(chain.coordinates), density, prepare_operator(normal).convolve
-)
+truth = torch.from_numpy(chain.coordinates)
+gain = UnknownGain() if params.measured else KnownGain()
+curvature = gain.curvature(operator, volume(truth))
+fisher = position_information(truth, volume, curvature)
 
 rmsd = cramer_rao_rmsd(fisher)
 possible = math.isfinite(rmsd)

@@ -13,9 +13,10 @@ from equicryo.io.logs import log_to
 from equicryo.io.normal import read_normal
 from equicryo.io.points import read_points
 from equicryo.io.priors import read_prior
+from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
+from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.seeds import derive_generator
-from equicryo.structure.residues import residue_electrons
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
@@ -26,12 +27,12 @@ sampler = read_dps_config(params.sampler)
 chain = read_points(files.points)
 likelihood = prepare_likelihood(
     read_normal(files.normal),
-    torch.from_numpy(residue_electrons(chain.sequence)),
-    params.residue_width,
+    read_density(params.density, files.constants, chain.sequence),
+    UnknownGain() if params.measured else KnownGain(),
     sampler.blurs,
 )
 estimates = infer_scale(
-    read_prior(files.weights, files.card),
+    read_prior(files.weights, files.card, chain.sequence),
     likelihood,
     torch.from_numpy(read_arrays(files.draws, ["coordinates"])["coordinates"]),
     config,

@@ -17,9 +17,10 @@ from equicryo.io.models import write_ensemble
 from equicryo.io.normal import read_normal
 from equicryo.io.points import read_points
 from equicryo.io.priors import read_prior
+from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
+from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.seeds import derive_generator
-from equicryo.structure.residues import residue_electrons
 from equicryo.structure.spread import spread_to_b_factor
 
 log_to(snakemake.log[0])
@@ -29,11 +30,11 @@ sampler = read_dps_config(params.sampler)
 generator = derive_generator(params.seed, "reconstruct", *wildcards)
 
 chain = read_points(files.points)
-prior = read_prior(files.weights, files.card)
+prior = read_prior(files.weights, files.card, chain.sequence)
 likelihood = prepare_likelihood(
     read_normal(files.normal),
-    torch.from_numpy(residue_electrons(chain.sequence)),
-    params.residue_width,
+    read_density(params.density, files.constants, chain.sequence),
+    UnknownGain() if params.measured else KnownGain(),
     sampler.blurs,
 )
 scale = read_document(files.scale)["scale"] if files.scale else float(wildcards.scale)

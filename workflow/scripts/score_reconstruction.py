@@ -17,9 +17,10 @@ from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain, read_ensemble
 from equicryo.io.normal import read_normal
 from equicryo.io.priors import read_card
+from equicryo.io.residue_model import read_density
 from equicryo.io.tables import read_table, write_table
+from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.seeds import derive_generator
-from equicryo.structure.residues import residue_electrons
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
@@ -38,8 +39,8 @@ controls = score_controls(samples, truth, scale * draws.double(), generator=gene
 chi2 = structure_chi_square(
     posterior_mean(samples),
     normal,
-    weights=torch.from_numpy(residue_electrons(chain.sequence)),
-    width=params.residue_width,
+    read_density(params.density, files.constants, chain.sequence),
+    UnknownGain() if params.measured else KnownGain(),
 )
 row = complete_row(
     {

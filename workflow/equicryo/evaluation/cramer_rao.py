@@ -23,7 +23,9 @@ def position_information(
     Args:
         coordinates: where to linearise, Å, float64.
         density: x → V, `[residue, 3]` to `[z, y, x]`, differentiable.
-        curvature: V → K * V, linear, `[batch, z, y, x]` to the same.
+        curvature: of −log p(images | V), linear, `[batch, z, y, x]` to the same: K *
+            for a known gain, K * without what a change of the gain explains for an
+            unknown one (`Gain.curvature`).
 
     Returns:
         Jᵀ K J over parameters (residue, axis), residue slowest, Å⁻².

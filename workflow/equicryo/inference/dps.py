@@ -121,7 +121,7 @@ def sample_dps(
     No step size is tuned. An explicit step would overshoot along stiff directions, so
     it is linearly implicit, (1 + h α JᵀFJ)⁻¹ h α g, with F the Fisher information and J
     the derivative of x̂ by the whitening, the denoiser's linear part. It is cut to the
-    width of a residue's blob, root mean square, beyond which F says nothing.
+    width of the narrowest blob, root mean square, beyond which F says nothing.
 
     The likelihood starts at low resolution, where it has few maxima, and the diffusion
     starts from noised proposals, which fix the orientation, instead of from noise.
@@ -156,7 +156,7 @@ def sample_dps(
         if stiffness is None or stiffness.blur != blur:
             stiffness = _stiffness(prior, likelihood, denoised[0], scale, blur)
         move = stiffness.step(gradient, now, alpha * (now**2 - following**2))
-        move = _limit(move, math.hypot(likelihood.width, blur) / scale)
+        move = _limit(move, math.hypot(likelihood.density.width, blur) / scale)
         x = step_down(x, denoised, (now, following), generator) + move
         steps.append(
             Step(

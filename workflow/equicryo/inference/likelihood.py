@@ -2,27 +2,27 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.physics.density import (
-    fast_edge,
-    gaussian_filter,
-    gaussian_volume,
-)
+from equicryo.physics.density import fast_edge, gaussian_filter
 from equicryo.physics.fisher import fisher_information
+from equicryo.physics.gain import Gain
 from equicryo.physics.normal_equations import NormalEquations, coarsen
 from equicryo.physics.normal_operator import NormalOperator, prepare_operator
+from equicryo.physics.residue_density import ChainDensity
 
 FINENESS = 1.1
-"""Widths of a blob in a voxel edge at least: aliasing below 0.3 % of the amplitude."""
+"""Widths of a blob in a voxel edge at least, where the images' own voxels are finer:
+aliasing below 0.3 % of the amplitude."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ResidueLikelihood:
-    """Log-likelihood of images for one Gaussian blob a residue, at several resolutions.
+    """Log-likelihood of images for a model of the density, at several resolutions.
 
     Low resolution means that the noise of each frequency k is taken to be larger by
     exp(4π² blur² k²): the likelihood is broader, and its maximum stays where it was.
@@ -30,13 +30,13 @@ class ResidueLikelihood:
     Attributes:
         operators: normal operators by blur (Å), from the largest blur to none. That of
             a blur has b blurred by it, and expects densities blurred likewise.
-        weights: electrons of each residue.
-        width: standard deviation of a blob, Å.
+        density: from Cα to what the images show.
+        gain: what is known of the images' intensity.
     """
 
     operators: dict[float, NormalOperator]
-    weights: Float[Tensor, " residue"]
-    width: float
+    density: ChainDensity
+    gain: Gain
 
     def blur_for(self, spread: float) -> float:
         """Return the least blur that is not below a spread of the residues, Å."""
@@ -52,8 +52,9 @@ class ResidueLikelihood:
             coordinates: in the frame of the poses, Å.
             blur: one of those prepared, Å; 0 is the likelihood itself.
         """
-        volume = self._density(coordinates.to(self.weights), blur)
-        return self.operators[blur].log_likelihood(volume)
+        operator = self.operators[blur]
+        volume = self._volume(coordinates.to(operator.b), blur=blur)
+        return self.gain.log_likelihood(operator, volume)
 
     def information(
         self,
@@ -68,43 +69,38 @@ class ResidueLikelihood:
             directions: the moves, Å per unit of each parameter.
             blur: as for `log_likelihood`.
         """
-        return fisher_information(
-            coordinates.to(self.weights),
-            directions.to(self.weights),
-            lambda place: self._density(place, blur),
-            self.operators[blur].convolve,
-        )
-
-    def _density(self, coordinates: Tensor, blur: float) -> Tensor:
         operator = self.operators[blur]
-        return gaussian_volume(
-            coordinates,
-            self.weights,
-            math.hypot(self.width, blur),
-            operator.support_size,
-            operator.pixel_size,
+        place, moves = coordinates.to(operator.b), directions.to(operator.b)
+        volume = partial(self._volume, blur=blur)
+        curvature = self.gain.curvature(operator, volume(place))
+        return fisher_information(place, moves, volume, curvature)
+
+    def _volume(self, coordinates: Tensor, *, blur: float) -> Tensor:
+        operator = self.operators[blur]
+        return self.density.volume(
+            coordinates, operator.support_size, operator.pixel_size, blur
         )
 
 
 def prepare_likelihood(
     normal: NormalEquations,
-    weights: Float[Tensor, " residue"],
-    width: float,
+    density: ChainDensity,
+    gain: Gain,
     blurs: tuple[float, ...],
 ) -> ResidueLikelihood:
     """Prepare the operators of every resolution in float32, each on a grid that fits.
 
     Args:
         normal: of the images.
-        weights: electrons of each residue.
-        width: standard deviation of a blob, Å.
+        density: from Cα to what the images show.
+        gain: what is known of the images' intensity.
         blurs: resolutions besides the full one, Å.
     """
     ladder = sorted({*blurs, 0.0}, reverse=True)
     return ResidueLikelihood(
-        operators={blur: _operator(normal, width, blur) for blur in ladder},
-        weights=weights.float(),
-        width=width,
+        operators={blur: _operator(normal, density.width, blur) for blur in ladder},
+        density=density,
+        gain=gain,
     )
 
 

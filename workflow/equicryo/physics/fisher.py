@@ -1,4 +1,8 @@
-"""Fisher information of the parameters of a density, seen through images."""
+"""Fisher information of the parameters of a density, seen through images.
+
+Source: Kay 1993, Fundamentals of Statistical Signal Processing: Estimation Theory,
+chapter 3, for Gaussian data whose mean alone depends on the parameters.
+"""
 
 from collections.abc import Callable
 

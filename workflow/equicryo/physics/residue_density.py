@@ -1,0 +1,167 @@
+"""The density that a Cα trace stands for, in the models that reconstructions use.
+
+Source: elementary sums of Gaussians; the residue model's constants are fitted in
+`residue_fit`.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equicryo.physics.density import band_limited_volume, gaussian_volume
+from equicryo.structure.residue_model import (
+    Placement,
+    ResidueModel,
+    blob_mask,
+    prepare_placement,
+)
+from equicryo.structure.residues import residue_electrons, residue_types
+
+
+class ChainDensity(ABC):
+    """How a chain's density follows from its Cα coordinates.
+
+    Attributes:
+        width: standard deviation of the narrowest blob, Å.
+    """
+
+    width: float
+
+    @abstractmethod
+    def volume(
+        self,
+        coordinates: Float[Tensor, "*batch residue 3"],
+        box_size: int,
+        pixel_size: float,
+        blur: float,
+    ) -> Float[Tensor, "*batch z y x"]:
+        """Sample the density on a cubic grid, differentiable in the coordinates.
+
+        Args:
+            coordinates: of the Cα, Å.
+            box_size: edge of the grid, voxels; the origin is on voxel box_size // 2.
+            pixel_size: edge of a voxel, Å.
+            blur: standard deviation of a Gaussian that widens all blobs, Å.
+
+        Returns:
+            e⁻/Å³ × pixel size, dtype and device of `coordinates`.
+        """
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SingleBlobs(ChainDensity):
+    """One Gaussian a residue, at its Cα.
+
+    Attributes:
+        weights: electrons of each residue.
+        width: standard deviation of all blobs, Å.
+    """
+
+    weights: Float[Tensor, " residue"]
+    width: float
+
+    def volume(
+        self,
+        coordinates: Float[Tensor, "*batch residue 3"],
+        box_size: int,
+        pixel_size: float,
+        blur: float,
+    ) -> Float[Tensor, "*batch z y x"]:
+        """Sample the density on a cubic grid; see `ChainDensity.volume`.
+
+        Args:
+            coordinates: of the Cα, Å.
+            box_size: edge of the grid, voxels.
+            pixel_size: edge of a voxel, Å.
+            blur: of all blobs, Å.
+        """
+        return gaussian_volume(
+            coordinates,
+            self.weights.to(coordinates),
+            math.hypot(self.width, blur),
+            box_size,
+            pixel_size,
+        )
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ResidueBlobs(ChainDensity):
+    """N, Cα, C, O, Cβ and a side-chain centroid in every residue that has them.
+
+    Attributes:
+        placement: where the blobs lie.
+        weights: electrons of each.
+        widths: standard deviation of each, Å.
+    """
+
+    placement: Placement
+    weights: Float[Tensor, " centre"]
+    widths: Float[Tensor, " centre"]
+
+    @property
+    def width(self) -> float:
+        """Standard deviation of the narrowest blob, Å."""
+        return self.widths.min().item()
+
+    def volume(
+        self,
+        coordinates: Float[Tensor, "*batch residue 3"],
+        box_size: int,
+        pixel_size: float,
+        blur: float,
+    ) -> Float[Tensor, "*batch z y x"]:
+        """Sample the density on a cubic grid; see `ChainDensity.volume`.
+
+        Args:
+            coordinates: of the Cα, Å.
+            box_size: edge of the grid, voxels.
+            pixel_size: edge of a voxel, Å.
+            blur: of all blobs, Å.
+        """
+        return band_limited_volume(
+            self.placement.place(coordinates),
+            self.weights.to(coordinates),
+            (self.widths.square() + blur**2).sqrt().to(coordinates),
+            box_size,
+            pixel_size,
+        )
+
+
+def single_blobs(sequence: str, width: float) -> SingleBlobs:
+    """Describe each residue by its electrons at its Cα.
+
+    Args:
+        sequence: one-letter codes of standard residues.
+        width: standard deviation of the blobs, Å.
+    """
+    weights = torch.from_numpy(residue_electrons(sequence))
+    return SingleBlobs(weights=weights, width=width)
+
+
+def residue_blobs(sequence: str, model: ResidueModel) -> ResidueBlobs:
+    """Describe each residue by the blobs of its type.
+
+    The weights are scaled by one number such that the chain has its number of
+    electrons, as in `scatter_atoms`.
+
+    Args:
+        sequence: one-letter codes of standard residues.
+        model: constants of all residue types.
+    """
+    types = residue_types(sequence)
+    present = np.flatnonzero(blob_mask()[types])
+    weights = model.weights[types].ravel()[present]
+    weights = weights * (residue_electrons(sequence).sum() / weights.sum())
+    return ResidueBlobs(
+        placement=prepare_placement(model.offsets, sequence),
+        weights=torch.from_numpy(weights),
+        widths=torch.from_numpy(model.widths[types].ravel()[present]),
+    )
