@@ -80,6 +80,18 @@ def test_chi2_at_the_truth_is_one(specimen, images, views) -> None:
     assert abs(chi2 - 1.0) < 3 * math.sqrt(2 / normal.n_observations)
 
 
+def test_a_constant_added_to_an_image_changes_nothing(
+    images, views, power, normal
+) -> None:
+    offsets = 1e3 * torch.arange(1.0, 1.0 + len(images), dtype=torch.float64)
+    moved = compress_images([(images + offsets[:, None, None], views)], power, SUPPORT)
+    # Rounding of pixels of 1e4, and finufft's 1e-9.
+    atol = 1e-8 * normal.b.abs().max().item()
+    torch.testing.assert_close(moved.b, normal.b, atol=atol, rtol=0.0)
+    assert moved.data_energy == pytest.approx(normal.data_energy, rel=1e-9)
+    assert torch.equal(moved.kernel, normal.kernel)
+
+
 def test_chunks_add(images, views, power, normal) -> None:
     parts = [slice(0, 5), slice(5, 6), slice(6, None)]
     chunks = [
@@ -119,7 +131,7 @@ def test_back_projection_is_the_definition(generator) -> None:
     z, y, x = torch.meshgrid(axis, axis, axis, indexing="ij")
     voxels = torch.stack([x, y, z], dim=-1)
     expected = (samples * torch.exp(1j * (voxels @ points.T))).sum(-1).real
-    actual = torch.from_numpy(back_project(points, samples, edge).copy())
+    actual = back_project(points, samples, edge)
     # finufft's 1e-9 relative to Σ |samples| of about 40.
     torch.testing.assert_close(actual, expected, atol=1e-7, rtol=0.0)
 

@@ -1,5 +1,6 @@
 """Normal equations and noise power as .npz files."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -71,3 +72,21 @@ def read_noise_power(path: str | Path) -> Float[Tensor, " shell"]:
         InputError: the file is missing or damaged.
     """
     return torch.from_numpy(read_arrays(path, ["noise_power"])["noise_power"])
+
+
+def write_group_noise(
+    path: str | Path, noise_power: Mapping[int, Float[Tensor, " shell"]]
+) -> None:
+    """Write the noise variance per pixel in each Fourier shell, by optics group."""
+    write_arrays(
+        path, {str(group): power.numpy() for group, power in noise_power.items()}
+    )
+
+
+def read_group_noise(path: str | Path, group: int) -> Float[Tensor, " shell"]:
+    """Read the noise power of one optics group that `write_group_noise` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged, or lacks the group.
+    """
+    return torch.from_numpy(read_arrays(path, [str(group)])[str(group)])

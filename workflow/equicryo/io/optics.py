@@ -1,5 +1,7 @@
 """Optics groups of a particle table."""
 
+from pathlib import Path
+
 import numpy as np
 from jaxtyping import Float64, Int64
 
@@ -34,19 +36,6 @@ def read_optics_groups(
         rows, group = np.unique(rows, axis=0, return_inverse=True)
     else:
         group = _group_index(optics, particles)
-    for voltage, _, contrast, pixel_size in rows.tolist():
-        if voltage <= 0.0 or pixel_size <= 0.0 or not 0.0 <= contrast <= 1.0:
-            raise InputError(
-                f"{particles.path}: an optics group has {voltage / 1e3:g} kV, "
-                f"amplitude contrast {contrast:g} and {pixel_size:g} Å per pixel: "
-                "correct it"
-            )
-    if np.ptp(rows[:, 3]) > 0.0:
-        low, high = rows[:, 3].min(), rows[:, 3].max()
-        raise InputError(
-            f"{particles.path}: optics groups have pixel sizes from {low:g} to "
-            f"{high:g} Å: rescale the particles to one"
-        )
     sizes = (particles if optics is None else optics).numbers(
         "rlnImageSize", default=float(box_size)
     )
@@ -55,7 +44,36 @@ def read_optics_groups(
             f"{particles.path}: _rlnImageSize is {sizes[sizes != box_size][0]:g}, but "
             f"the stack's images have an edge of {box_size} pixels: correct it"
         )
-    groups = tuple(
+    groups = build_optics_groups(particles.path, rows, box_size)
+    return groups, group.reshape(-1).astype(np.int64)
+
+
+def build_optics_groups(
+    path: Path, rows: Float64[np.ndarray, "group 4"], box_size: int
+) -> tuple[Optics, ...]:
+    """Check the values of each optics group.
+
+    Args:
+        path: of the particle table, for messages.
+        rows: voltage (V), C_s (Å), amplitude contrast and pixel size (Å) of each.
+        box_size: edge of the images, pixels.
+
+    Raises:
+        InputError: a value is impossible, or the groups disagree on the pixel size.
+    """
+    for voltage, _, contrast, pixel_size in rows.tolist():
+        if voltage <= 0.0 or pixel_size <= 0.0 or not 0.0 <= contrast <= 1.0:
+            raise InputError(
+                f"{path}: an optics group has {voltage / 1e3:g} kV, amplitude contrast "
+                f"{contrast:g} and {pixel_size:g} Å per pixel: correct it"
+            )
+    if np.ptp(rows[:, 3]) > 0.0:
+        low, high = rows[:, 3].min(), rows[:, 3].max()
+        raise InputError(
+            f"{path}: optics groups have pixel sizes from {low:g} to {high:g} Å: "
+            "rescale the particles to one"
+        )
+    return tuple(
         Optics(
             voltage=voltage,
             spherical_aberration=aberration,
@@ -65,7 +83,6 @@ def read_optics_groups(
         )
         for voltage, aberration, contrast, pixel_size in rows.tolist()
     )
-    return groups, group.reshape(-1).astype(np.int64)
 
 
 def _optics_rows(table: Table) -> Float64[np.ndarray, "row 4"]:

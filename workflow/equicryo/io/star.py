@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import starfile
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from equicryo.errors import InputError
 
@@ -123,3 +123,25 @@ def _check_version(path: Path) -> None:
             f"{path}: STAR version {unknown[0]} is not known; expected one of "
             f"{', '.join(KNOWN_VERSIONS)}: convert it with relion_convert_star"
         )
+
+
+def read_image_names(table: Table) -> tuple[list[str], Int64[np.ndarray, " row"]]:
+    """Split image names such as ``000001@particles.mrcs``.
+
+    Returns:
+        The path of each particle's stack, and the index from 0 of its image there.
+
+    Raises:
+        InputError: a name is malformed.
+    """
+    names, image = [], np.empty(len(table), dtype=np.int64)
+    for row, text in enumerate(table.texts("rlnImageName")):
+        number, _, name = text.partition("@")
+        if not (number.isdecimal() and int(number) > 0 and name):
+            raise InputError(
+                f"{table.path}: _rlnImageName is {text!r} in row {row + 1}; expected "
+                "an image number and a path, as in 000001@particles.mrcs"
+            )
+        names.append(name)
+        image[row] = int(number) - 1
+    return names, image

@@ -1,10 +1,12 @@
-"""Compress images with known poses into normal equations with non-uniform FFTs."""
+"""Compress images with known poses into normal equations with non-uniform FFTs.
+
+Source: Wang, Shkolnisky & Singer 2013, arXiv:1307.5824, for the Toeplitz form.
+"""
 
 import hashlib
 import math
 from collections.abc import Iterable, Iterator
 
-import finufft
 import numpy as np
 import torch
 from jaxtyping import Complex, Float
@@ -12,11 +14,9 @@ from torch import Tensor
 
 from equicryo.physics.fourier import HalfPlane, half_plane, image_to_samples
 from equicryo.physics.normal_equations import NormalEquations, add_digests
+from equicryo.physics.nufft import adjoint_transform
 from equicryo.physics.optics import contrast_transfer
 from equicryo.physics.pose import Views, slice_frequencies
-
-ACCURACY = 1e-9
-"""Relative accuracy asked of finufft."""
 
 BATCH = 250
 """Images transformed together: 0.6 GB of working memory at 128 pixels."""
@@ -40,8 +40,6 @@ def compress_images(
 
     Raises:
         ValueError: no images.
-
-    Source: Wang, Shkolnisky & Singer 2013, arXiv:1307.5824, for the Toeplitz form.
     """
     total: _Sums | None = None
     for images, views in batches:
@@ -62,12 +60,15 @@ class _Sums:
         self, views: Views, noise_power: Float[Tensor, " shell"], support_size: int
     ) -> None:
         self.optics = views.optics
-        self.noise_power = noise_power
-        self.plane = half_plane(self.optics.box_size, self.optics.pixel_size)
-        self.weight = sample_weights(self.plane, noise_power)
-        self.b = np.zeros((support_size,) * 3)
-        self.kernel = np.zeros((2 * support_size,) * 3)
-        self.data_energy = 0.0
+        device = views.pose.rotation.device
+        self.noise_power = noise_power.to(device)
+        self.plane = half_plane(
+            self.optics.box_size, self.optics.pixel_size, device=device
+        )
+        self.weight = sample_weights(self.plane, self.noise_power)
+        self.b = self.weight.new_zeros((support_size,) * 3)
+        self.kernel = self.weight.new_zeros((2 * support_size,) * 3)
+        self.data_energy = self.weight.new_zeros(())
         self.digests: list[str] = []
 
     def add(self, images: Float[Tensor, "particle y x"], views: Views) -> None:
@@ -81,21 +82,21 @@ class _Sums:
         self.b += back_project(points, centred.flatten(), len(self.b))
         squares = (self.weight * ctf.square()).flatten()
         self.kernel += back_project(points, squares.to(centred.dtype), len(self.kernel))
-        self.data_energy += float((self.weight * samples.abs().square()).sum())
+        self.data_energy += (self.weight * samples.abs().square()).sum()
         self.digests += [image_digest(*pair) for pair in _pairs(images, views)]
 
     def result(self) -> NormalEquations:
         """Return the sums."""
         count = len(self.digests)
         return NormalEquations(
-            b=torch.from_numpy(self.b),
-            kernel=torch.from_numpy(self.kernel),
-            data_energy=self.data_energy,
-            n_observations=count * int(self.plane.multiplicity.sum()),
+            b=self.b.cpu(),
+            kernel=self.kernel.cpu(),
+            data_energy=float(self.data_energy),
+            n_observations=count * int(self.plane.multiplicity[self.weight > 0].sum()),
             n_images=count,
             pixel_size=self.optics.pixel_size,
             box_size=self.optics.box_size,
-            noise_power=self.noise_power,
+            noise_power=self.noise_power.cpu(),
             input_sha256=add_digests(self.digests),
         )
 
@@ -105,17 +106,21 @@ def sample_weights(
 ) -> Float[Tensor, " sample"]:
     """Return multiplicity / (box² · noise variance), the weight of |Y − Ŷ|² in χ².
 
+    The origin of Fourier space has none: an image's mean tells of exposure and
+    normalisation, not of the molecule, so a constant added to it changes nothing.
+
     Args:
         plane: the samples.
         noise_power: variance per pixel in each shell, so that E|noise(k)|² is box²
             times it.
     """
-    return plane.multiplicity / (plane.box_size**2 * noise_power[plane.shell])
+    varying = plane.multiplicity * plane.frequency.any(-1)
+    return varying / (plane.box_size**2 * noise_power[plane.shell])
 
 
 def back_project(
     points: Float[Tensor, "sample 3"], samples: Complex[Tensor, " sample"], edge: int
-) -> np.ndarray:
+) -> Float[Tensor, "z y x"]:
     """Return Re Σ_j samples_j e^{i points_j · n} over voxels n, [z, y, x].
 
     Adjoint of the projection's Fourier samples; n runs from −edge/2 to edge/2 − 1.
@@ -125,21 +130,21 @@ def back_project(
         samples: half-plane samples, already weighted by their multiplicity.
         edge: of the volume, voxels.
     """
-    x, y, z = (axis.numpy() for axis in points.T.contiguous())
-    # With more than one thread finufft's last bits differ from run to run.
-    volume = finufft.nufft3d1(
-        z, y, x, samples.numpy(), (edge,) * 3, isign=1, eps=ACCURACY, nthreads=1
-    )
-    return volume.real
+    return adjoint_transform(points, samples, edge).real.contiguous()
 
 
 def image_digest(image: Float[Tensor, "1 y x"], view: Views) -> str:
-    """Hash one image's pixels (float32) with its pose, defocus and optics (float64)."""
-    digest = hashlib.sha256(image.float().numpy().tobytes())
+    """Hash one image's pixels (float32) with its pose, defocus and optics (float64).
+
+    Args:
+        image: e⁻/Å².
+        view: of the image.
+    """
+    digest = hashlib.sha256(image.float().cpu().numpy().tobytes())
     optics = vars(view.optics).values()
     digest.update(np.array(list(optics), dtype=np.float64).tobytes())
     for value in (*vars(view.defocus).values(), *vars(view.pose).values()):
-        digest.update(value.double().numpy().tobytes())
+        digest.update(value.double().cpu().numpy().tobytes())
     return digest.hexdigest()
 
 

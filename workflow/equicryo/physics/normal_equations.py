@@ -6,6 +6,8 @@ and its normal operator is a convolution,
     log p(images | V) = ⟨b, V⟩ − ½ ⟨V, K * V⟩ − ½ data_energy + const,
 
 so its cost does not depend on the number of images. `compression` computes b and K.
+
+Source: Wang, Shkolnisky & Singer 2013, arXiv:1307.5824.
 """
 
 import functools
@@ -28,7 +30,8 @@ class NormalEquations:
         kernel: K over lags of −N to N − 1 voxels, zero lag at index N.
         data_energy: Σ w |Y|², so that χ² is (data_energy + quadratic terms) per
             observation.
-        n_observations: real numbers measured, i.e. Fourier samples below Nyquist.
+        n_observations: real numbers measured: Fourier samples below Nyquist but for
+            the origin.
         n_images: number of images.
         pixel_size: of the volume, Å.
         box_size: edge of the images, pixels.
@@ -72,6 +75,9 @@ def add_normal_equations(chunks: Iterable[NormalEquations]) -> NormalEquations:
     The order fixes the rounding, so that a sum repeats bit for bit. Two chunks are held
     in memory at a time if `chunks` makes them one by one.
 
+    Args:
+        chunks: of one volume grid, box and noise power.
+
     Raises:
         ValueError: no chunks, or chunks that differ in grid or noise.
     """
@@ -103,6 +109,9 @@ def _add(first: NormalEquations, second: NormalEquations) -> NormalEquations:
 
 def add_digests(digests: Sequence[str]) -> str:
     """Add hexadecimal SHA-256 digests modulo 2²⁵⁶, so that order does not matter.
+
+    Args:
+        digests: 64 hexadecimal digits each.
 
     Source: Bellare & Micciancio 1997 (AdHash), doi:10.1007/3-540-69053-0_13. It guards
         against mix-ups, not against an adversary.
