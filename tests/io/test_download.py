@@ -9,7 +9,7 @@ from threading import Thread
 import pytest
 
 from equicryo.errors import InputError
-from equicryo.io.download import Download, download_entry
+from equicryo.io.download import Download, download_entry, download_file
 
 ENTRY = b"data_1HEL\n#\n" * 10_000
 SHA256 = hashlib.sha256(ENTRY).hexdigest()
@@ -147,3 +147,22 @@ def test_a_malformed_id_never_reaches_the_server(
     with pytest.raises(InputError, match="is no PDB id"):
         download_entry(entry, "", settings)
     assert server.paths == []
+
+
+def test_a_file_of_known_content_is_fetched_once(
+    server: Server, settings: Download, tmp_path: Path
+) -> None:
+    path, url = tmp_path / "downloads" / "package.deb", f"{server.url}/package.deb"
+    for _ in range(2):
+        download_file(url, path, SHA256, settings)
+    assert path.read_bytes() == ENTRY
+    assert server.paths == ["/package.deb"]
+
+
+def test_a_file_of_other_content_is_refused_and_not_kept(
+    server: Server, settings: Download, tmp_path: Path
+) -> None:
+    path, url = tmp_path / "package.deb", f"{server.url}/package.deb"
+    with pytest.raises(InputError, match=rf"sha256 is {SHA256}, the config says 00"):
+        download_file(url, path, "00", settings)
+    assert list(tmp_path.glob("*.deb")) == []

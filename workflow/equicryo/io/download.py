@@ -85,6 +85,30 @@ def download_entry(entry: str, sha256: str, settings: Download) -> Path:
     return path
 
 
+def download_file(url: str, path: Path, sha256: str, settings: Download) -> None:
+    """Fetch a file of known content.
+
+    Args:
+        url: of the file.
+        path: where it shall be; nothing is fetched if it is there already.
+        sha256: of the file.
+        settings: how; its `url` and `cache` are not used.
+
+    Raises:
+        InputError: the server cannot be reached, or the file is not the one asked for.
+    """
+    if path.is_file() and sha256 == file_sha256(path):
+        logger.info("%s: taken from %s", url, path)
+        return
+    with replace_atomically(path) as temporary:
+        found = _fetch_patiently(url, temporary, settings)
+        if found != sha256:
+            raise InputError(
+                f"{url}: sha256 is {found}, the config says {sha256}: correct the url, "
+                f"{OFFLINE_HINT}"
+            )
+
+
 def _fetch_patiently(url: str, path: Path, settings: Download) -> str:
     """Fetch a file with retries; return its SHA-256."""
     for attempt in range(1, settings.attempts + 1):

@@ -1,0 +1,46 @@
+"""Sets of chains in a plain NumPy archive."""
+
+from pathlib import Path
+
+import numpy as np
+
+from equicryo.errors import InputError
+from equicryo.io.arrays import read_arrays, write_arrays
+from equicryo.structure.chain_set import ChainSet
+
+
+def write_chain_set(path: str | Path, chains: ChainSet) -> None:
+    """Write chains as an archive that needs no code of this package to be read.
+
+    Args:
+        path: a .npz file, replaced as a whole: `ids`, `length` (int32), `sequence` (one
+            byte a residue), `xyz` (int16, 0.01 Å, each chain about its centroid).
+        chains: to be written.
+    """
+    arrays = {
+        "ids": np.array(chains.ids, dtype=np.str_),
+        "length": chains.lengths.astype(np.int32),
+        "sequence": np.frombuffer(chains.sequence.encode("ascii"), dtype="S1"),
+        "xyz": chains.steps,
+    }
+    write_arrays(path, arrays)
+
+
+def read_chain_set(path: str | Path) -> ChainSet:
+    """Read chains as written, plain or compressed.
+
+    Raises:
+        InputError: the file is missing, damaged, or its arrays disagree.
+    """
+    arrays = read_arrays(path, ("ids", "length", "sequence", "xyz"))
+    try:
+        return ChainSet(
+            ids=tuple(arrays["ids"].tolist()),
+            lengths=arrays["length"].astype(np.int64),
+            sequence=arrays["sequence"].tobytes().decode("ascii"),
+            steps=arrays["xyz"].astype(np.int16, casting="safe"),
+        )
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: no set of chains ({error}): delete it to have it made anew"
+        ) from error

@@ -1,0 +1,98 @@
+# The chains that a generalist prior learns from. No rule here runs by default:
+# `snakemake results/chains/splits.csv` makes the set anew, without any run's name.
+
+
+def chain_database(wildcards):
+    """Return the database of chains: the user's own file, or the one downloaded."""
+    settings = config["chains"]
+    if settings["source"] == "file":
+        return settings["file"]
+    return "results/downloads/promod3-data.deb"
+
+
+def chain_scores(wildcards):
+    """Return the files of scores, one a held-out chain."""
+    with open("resources/chains/held_out.csv") as file:
+        names = [line.split(",")[0] for line in file][1:]
+    return expand("results/chains/scores/{held_out}.csv", held_out=names)
+
+
+rule get_chains:
+    output:
+        package="results/downloads/promod3-data.deb",
+    log:
+        "results/logs/get_chains.log",
+    benchmark:
+        "results/benchmarks/get_chains.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=60,
+    params:
+        settings=lambda wildcards: config["chains"],
+        code=fingerprint("get_chains"),
+    script:
+        "../scripts/get_chains.py"
+
+
+rule extract_chains:
+    input:
+        database=chain_database,
+    output:
+        chains="results/chains/chains.npz",
+    log:
+        "results/logs/extract_chains.log",
+    benchmark:
+        "results/benchmarks/extract_chains.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=fingerprint("extract_chains"),
+    script:
+        "../scripts/extract_chains.py"
+
+
+rule align_chains:
+    input:
+        chains="results/chains/chains.npz",
+        targets="resources/chains/targets.npz",
+    output:
+        scores="results/chains/scores/{held_out}.csv",
+    log:
+        "results/logs/align_chains/{held_out}.log",
+    benchmark:
+        "results/benchmarks/align_chains/{held_out}.tsv"
+    wildcard_constraints:
+        held_out=r"\w+",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        code=fingerprint("align_chains"),
+    script:
+        "../scripts/align_chains.py"
+
+
+rule split_chains:
+    input:
+        chains="results/chains/chains.npz",
+        scores=chain_scores,
+        held_out="resources/chains/held_out.csv",
+        families="resources/chains/families.csv",
+    output:
+        splits="results/chains/splits.csv",
+    log:
+        "results/logs/split_chains.log",
+    benchmark:
+        "results/benchmarks/split_chains.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=fingerprint("split_chains"),
+    script:
+        "../scripts/split_chains.py"
