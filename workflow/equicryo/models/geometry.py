@@ -50,22 +50,30 @@ def describe_residues(
 def describe_pairs(
     coordinates: Float[Tensor, "batch residue 3"],
     frames: Float[Tensor, "batch residue 3 3"],
+    dtype: torch.dtype,
 ) -> Float[Tensor, "batch residue residue feature"]:
     """Describe each pair: distance, the direction to each other, mutual orientation.
 
     Args:
         coordinates: Å.
         frames: one a residue.
+        dtype: of the features, which are numbers of order one; differences of
+            coordinates are taken in the precision of these.
     """
     with torch.autocast(coordinates.device.type, enabled=False):
         batch, residues, _ = coordinates.shape
         axes = frames.mT.reshape(batch, 3 * residues, 3)
         projected = (axes @ coordinates.mT).view(batch, residues, 3, residues)
         own = projected.diagonal(dim1=1, dim2=3).mT
-        offset = (projected - own[..., None]).transpose(2, 3)
+        offset = (projected - own[..., None]).to(dtype).transpose(2, 3)
         distance = (offset.square().sum(-1, keepdim=True) + 1e-2).sqrt()
         seen = offset / distance
-        turn = (axes @ axes.mT).view(batch, residues, 3, residues, 3).transpose(2, 3)
+        turn = (
+            (axes @ axes.mT)
+            .to(dtype)
+            .view(batch, residues, 3, residues, 3)
+            .transpose(2, 3)
+        )
         centres = torch.linspace(0.0, 1.0, DISTANCE_CENTRES).to(distance)
         scaled = (distance / LARGEST_DISTANCE).sqrt() - centres
         radial = torch.exp(-0.5 * (scaled * DISTANCE_CENTRES) ** 2)

@@ -235,7 +235,7 @@ class GeometricTransformer(nn.Module):
                 features,
                 noise,
                 torch.cat((described.to(dtype), position), -1),
-                describe_pairs(coordinates, frames).to(dtype),
+                describe_pairs(coordinates, frames, dtype),
                 separation,
                 absent,
             )
