@@ -2,7 +2,10 @@
 
 import re
 
+import mrcfile
 import pytest
+
+RESULTS = "results/test"
 
 
 def edit(checkout, path, before, after):
@@ -58,6 +61,86 @@ def test_a_new_alpha_computes_only_its_own_grid_points(edited):
     assert "infer_scale" not in planned
 
 
+def test_a_part_of_a_stack_makes_nothing_of_the_rest_again(edited):
+    block = "  1hel_40:\n    stack: 1hel\n    n_images: 40\n"
+    part = block.replace("40", "30") + "    residue_model: single\n"
+    edit(
+        edited,
+        "config/test.yaml",
+        block,
+        f"{part}    residue_width: 1.8\n{block}",
+    )
+    edit(
+        edited, "config/test.yaml", "dataset: [1hel_40]", "dataset: [1hel_30, 1hel_40]"
+    )
+    planned = edited.planned()
+    # The chunks are gone and made again; what follows from the old sums is not.
+    assert planned["simulate_images"] == 2
+    assert planned["sum_normal_equations"] == planned["bound_error"] == 1
+    assert planned["reconstruct"] == 4
+    assert not planned.keys() & {"calibrate_noise", "train_prior"}
+    edited.snakemake(f"{RESULTS}/images/1hel_30/particles.star", "--cores", "1")
+    few, many = (
+        mrcfile.read(edited.folder / RESULTS / f"images/1hel_{n}/particles.mrcs")
+        for n in (30, 40)
+    )
+    assert len(few) == 30
+    assert (few == many[:30]).all()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("snr: 1.0", "snr: 2.0"),
+        ("seed: 1\n", "seed: 2\n"),
+        ("mean_rmsd: 1.0", "mean_rmsd: 1.5"),
+    ],
+    ids=["stack", "seed", "truth"],
+)
+def test_other_images_are_compressed_anew_though_chunks_are_gone(edited, before, after):
+    edit(edited, "config/test.yaml", before, after)
+    planned = edited.planned()
+    assert planned["simulate_images"] == planned["compress_images"] == 2
+    assert planned["estimate_noise"] == planned["gather_images"] == 1
+    assert planned["sum_normal_equations"] == 1
+    assert planned["reconstruct"] == 5
+
+
+@pytest.mark.parametrize(
+    "script", ["simulate_images", "estimate_noise", "compress_images"]
+)
+def test_an_edit_of_what_was_removed_reruns_what_follows(edited, script):
+    path = edited.folder / f"workflow/scripts/{script}.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n\nCHANGED = 1\n")
+    planned = edited.planned()
+    assert planned["simulate_images"] == planned["compress_images"] == 2
+    assert planned["sum_normal_equations"] == 1
+    assert planned["reconstruct"] == 5
+    assert "train_prior" not in planned
+
+
+def test_a_complete_config_stands_alone(checkout):
+    planned = checkout.planned()
+    assert planned["choose_truth"] == 1  # 1hel_40, and not the default's 1hel_200
+
+
+def test_a_config_of_few_keys_changes_the_default(checkout):
+    (checkout.folder / "config/test.yaml").write_text("seed: 3\n")
+    said = checkout.snakemake("--dry-run")
+    assert "results/images/1hel_200/truth.cif" in said
+
+
+def test_published_run_can_be_planned(checkout):
+    paper = checkout.folder / "config/paper.yaml"
+    paper.replace(checkout.folder / "config/test.yaml")
+    planned = checkout.planned()
+    assert planned["reconstruct_map"] == 1
+    # One stack of 10,000 images in each density, four of one chunk.
+    assert planned["simulate_images"] == 2 * 20 + 4
+    # Whole chunks are shared: 20 of each density, and parts of the first.
+    assert planned["compress_images"] == 2 * 20 + 6 + 1 + 4
+
+
 def test_a_fresh_checkout_can_be_planned(checkout):
     assert checkout.planned()["reconstruct"] == 5
 
@@ -77,9 +160,18 @@ def test_slurm_profile_sends_the_training_to_the_gpu_partition(checkout):
         ("seed: 1\n", "seed: 1\nsede: 2\n", "sede"),
         ("snr: 1.0", "snr: -1.0", "snr"),
         ("prior: [conformer_1hel_misscaled]", "prior: [confromer]", "is not one of"),
+        ("    stack: 1hel\n", "    stack: 1hell\n", "is not one of"),
+        ("kind: white", "kind: pink", "pink"),
         ("box_size: 72", "box_size: 40", None),
     ],
-    ids=["unknown key", "negative SNR", "unknown prior", "no fault of the schema"],
+    ids=[
+        "unknown key",
+        "negative SNR",
+        "unknown prior",
+        "unknown stack",
+        "unknown noise",
+        "no fault of the schema",
+    ],
 )
 def test_a_faulty_config_is_refused_before_any_job(checkout, before, after, message):
     edit(checkout, "config/test.yaml", before, after)

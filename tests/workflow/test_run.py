@@ -15,6 +15,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from equicryo.evaluation.scores import METRICS_COLUMNS
+from equicryo.io.normal import read_normal
+from equicryo.io.particles import read_batches, read_particles
+from equicryo.physics.compression import compress_images
 
 RESULTS = "results/test"
 
@@ -50,9 +53,31 @@ def test_every_contract_file_is_there(finished):
         for name in ("ctf", "collapse", "calibration", "overlay")
         for suffix in ("svg", "png", "csv")
     ]
-    names += [f"images/1hel_40/{name}" for name in ("particles.star", "normal.npz")]
+    images = ("particles.star", "particles.mrcs", "truth.cif", "normal.npz")
+    names += [f"images/1hel_40/{name}" for name in images]
     names += ["priors/conformer_1hel/weights.safetensors", "structures/1hel/voxels.mrc"]
     assert [name for name in names if not (folder / name).stat().st_size] == []
+
+
+def test_images_in_chunks_leave_no_trace(finished):
+    stack = finished.folder / RESULTS / "stacks/1hel"
+    files = sorted(path.name for path in stack.rglob("*") if path.is_file())
+    assert files == ["0_20.npz", "20_40.npz", "noise.npz", "true_noise.npz"]
+
+
+def test_normal_equations_are_those_of_the_stack_for_relion(finished):
+    folder = finished.folder / RESULTS
+    normal = read_normal(folder / "images/1hel_40/normal.npz")
+    particles = read_particles(
+        folder / "images/1hel_40/particles.star", finished.folder
+    )
+    again = compress_images(
+        read_batches(particles, 0, 40), normal.noise_power, normal.support_size
+    )
+    assert again.input_sha256 == normal.input_sha256
+    # The same sums in another order.
+    error = (again.b - normal.b).norm() / normal.b.norm()
+    assert error < 1e-9
 
 
 def test_metrics_have_the_columns_of_the_contract_and_a_row_a_reconstruction(finished):

@@ -15,7 +15,7 @@ from equicryo.inference.scale import ScaleConfig
 from equicryo.io.structures import StructureConfig
 from equicryo.models.training import TrainingConfig
 from equicryo.models.transformer import NetworkConfig
-from equicryo.physics.simulation import SimulationConfig
+from equicryo.physics.stack import StackConfig
 from equicryo.structure.density import VoxelConfig
 from equicryo.structure.elastic import EnsembleConfig
 
@@ -50,7 +50,7 @@ KEYS = SCHEMA["properties"]
         (StructureConfig, KEYS["structures"]["additionalProperties"]),
         (VoxelConfig, KEYS["voxels"]),
         (EnsembleConfig, KEYS["ensembles"]["additionalProperties"]),
-        (SimulationConfig, KEYS["datasets"]["additionalProperties"]),
+        (StackConfig, SCHEMA["$defs"]["simulated"]),
         (ScheduleConfig, SCHEMA["$defs"]["schedule"]),
         (DpsConfig, KEYS["samplers"]["properties"]["dps"]),
         (
@@ -68,6 +68,31 @@ def test_schema_and_dataclass_agree_key_for_key(settings, block):
     assert set(block["properties"]) == names
     assert set(block["required"]) == names
     assert block["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("name", ["config", "test", "paper"])
+def test_shipped_configs_have_every_key_and_reconstruct_in_matched_density(name):
+    """A config with every key stands alone: nothing of the default is merged in."""
+    config = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    assert set(config) == set(KEYS)
+    for dataset in config["datasets"].values():
+        width = config["stacks"][dataset["stack"]]["residue_width"]
+        assert dataset["residue_width"] == width
+
+
+def test_published_data_sets_differ_from_the_centre_in_one_factor():
+    config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    stacks, datasets = config["stacks"], config["datasets"]
+    centre = datasets["1hel_200"]
+    settings = stacks[centre["stack"]]
+    for name, stack in stacks.items():
+        changed = {key for key, value in stack.items() if value != settings[key]}
+        assert len(changed) <= 1 or changed == {"pose_error_deg", "shift_error"}, name
+    counts = {one["n_images"] for one in datasets.values() if one["stack"] == "1hel"}
+    assert counts == {3, 5, 16, 100, 200, 300, 1000, 10000}
+    assert {stack["snr"] for stack in stacks.values()} == {0.01, 0.1, 1.0}
+    assert {stack["density"] for stack in stacks.values()} == {"matched", "all-atom"}
+    assert {stack["ctf"] for stack in stacks.values()} == {"on", "off"}
 
 
 def test_every_rule_script_and_log_share_a_name():

@@ -2,7 +2,7 @@ import json
 import subprocess
 import sys
 from itertools import product
-from math import ceil
+from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from snakemake.utils import validate
@@ -25,13 +25,26 @@ PLANTED_PRIORS = [
     name for name, prior in config["priors"].items() if "planted" in prior
 ]
 
+MEASURED = [
+    name for name, dataset in config["datasets"].items() if "particles" in dataset
+]
+SIMULATED = [name for name in config["datasets"] if name not in MEASURED]
+
+
+def one_of(names):
+    """Return the wildcard constraint that only some data sets fulfil."""
+    return "|".join(names) or "none"
+
 
 wildcard_constraints:
     target="|".join(config["structures"]),
+    stack="|".join(config["stacks"]),
     dataset="|".join(config["datasets"]),
     prior="|".join(config["priors"]),
     sampler="|".join(config["samplers"]),
     chunk=r"\d+",
+    first=r"\d+",
+    last=r"\d+",
     alpha=r"[\d.e-]+",
     scale=r"[\d.e-]+|inferred",
     seed=r"\d+",
@@ -46,7 +59,8 @@ def list_reconstructions():
     """Return the study of each reconstruction that the config asks for, by its folder."""
     studies = {}
     for study in config["studies"]:
-        check_names(study)
+        for axis in ("dataset", "prior", "sampler"):
+            check_names(f"studies: {study['study']}", axis, study[axis])
         for values in product(*(study[axis] for axis in AXES)):
             folder = RECONSTRUCTION.format(**dict(zip(AXES, values)))
             if folder in studies:
@@ -58,17 +72,22 @@ def list_reconstructions():
     return studies
 
 
-def check_names(study):
-    """Refuse a study of something that the config does not define."""
-    for axis in ("dataset", "prior", "sampler"):
-        known = config[f"{axis}s"]
-        for name in study[axis]:
-            if name not in known:
-                raise WorkflowError(
-                    f"config: studies: {study['study']}: {axis} {name} is not one of "
-                    f"{', '.join(known)}: correct it, or define it under {axis}s"
-                )
+def check_names(place, kind, names):
+    """Refuse names of something that the config does not define."""
+    known = config[f"{kind}s"]
+    for name in names:
+        if name not in known:
+            raise WorkflowError(
+                f"config: {place}: {kind} {name} is not one of {', '.join(known)}: "
+                f"correct it, or define it under {kind}s"
+            )
 
+
+for name in SIMULATED:
+    check_names(f"datasets: {name}", "stack", [config["datasets"][name]["stack"]])
+for name, stack in config["stacks"].items():
+    check_names(f"stacks: {name}", "structure", [stack["target"]])
+check_names("relion_maps", "dataset", config["relion_maps"])
 
 STUDIES = list_reconstructions()
 RECONSTRUCTIONS = list(STUDIES)
@@ -80,8 +99,10 @@ def study_of(wildcards):
 
 
 def target_file(dataset, name):
-    """Return a file of the structure behind a dataset."""
-    return f"{RESULTS}/structures/{config['datasets'][dataset]['target']}/{name}"
+    """Return a file of the structure behind a dataset, or of its sequence."""
+    if dataset in MEASURED:
+        return f"{RESULTS}/images/{dataset}/{name}"
+    return f"{RESULTS}/structures/{stack_of(dataset)['target']}/{name}"
 
 
 def prior_file(prior, name):
@@ -89,15 +110,21 @@ def prior_file(prior, name):
     return f"{RESULTS}/structures/{config['priors'][prior]['target']}/{name}"
 
 
-def residue_width(wildcards):
-    """Return the width of a residue's Gaussian in a dataset's reconstructions."""
-    return config["datasets"][wildcards.dataset]["residue_width"]
-
-
-def n_chunks(dataset):
-    """Return how many jobs compress a dataset's images."""
+def density_settings(dataset):
+    """Return which model of a chain's density a dataset's reconstructions use."""
     settings = config["datasets"][dataset]
-    return ceil(settings["n_images"] / settings["chunk_size"])
+    return {key: settings[key] for key in ("residue_model", "residue_width")}
+
+
+def density_constants(dataset):
+    """Return the file of the residue model's constants where it is used."""
+    full = config["datasets"][dataset]["residue_model"] == "full"
+    return "resources/residue_model/constants.json" if full else []
+
+
+def is_measured(wildcards):
+    """Tell whether a dataset's images are a user's, of unknown intensity."""
+    return wildcards.dataset in MEASURED
 
 
 def planted_file(wildcards, name):
@@ -119,8 +146,10 @@ def structure_file(wildcards):
     return [] if settings["source"] == "rcsb" else settings["file"]
 
 
-def report_run():
-    """Write the self-contained report of a run that has just ended."""
+def report_run(results):
+    """Write the self-contained report of a run that has just ended with all results."""
+    if not all(Path(result).exists() for result in results):
+        return
     command = ["snakemake", "--nolock", "--quiet", "all", "--report"]
     with NamedTemporaryFile("w", suffix=".json") as same:
         json.dump(config, same)

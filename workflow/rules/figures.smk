@@ -34,6 +34,7 @@ rule draw_collapse:
         traces=expand(f"{RESULTS}/priors/{{prior}}/shrinkage.csv", prior=DRAWN_PRIORS),
         truth=f"{DRAWN_IMAGES}/truth.cif",
         normal=f"{DRAWN_IMAGES}/normal.npz",
+        constants=density_constants(DRAWN["dataset"]),
     output:
         svg=report(
             f"{RESULTS}/figures/collapse.svg",
@@ -53,7 +54,7 @@ rule draw_collapse:
         runtime=5,
     params:
         drawn=DRAWN,
-        residue_width=config["datasets"][DRAWN["dataset"]]["residue_width"],
+        density=density_settings(DRAWN["dataset"]),
         code=fingerprint("draw_collapse"),
     script:
         "../scripts/draw_collapse.py"

@@ -1,44 +1,119 @@
-rule simulate_images:
+rule choose_truth:
     input:
-        structure=lambda wildcards: target_file(wildcards.dataset, "structure.cif"),
         points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
         ensemble=lambda wildcards: target_file(wildcards.dataset, "ensemble.npz"),
     output:
         truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
-        star=f"{RESULTS}/images/{{dataset}}/particles.star",
-        stack=f"{RESULTS}/images/{{dataset}}/particles.mrcs",
     log:
-        f"{RESULTS}/logs/simulate_images/{{dataset}}.log",
+        f"{RESULTS}/logs/choose_truth/{{dataset}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/simulate_images/{{dataset}}.tsv"
+        f"{RESULTS}/benchmarks/choose_truth/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(SIMULATED),
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=1000,
+        runtime=5,
+    params:
+        stack=lambda wildcards: stack_of(wildcards.dataset),
+        code=fingerprint("choose_truth"),
+    script:
+        "../scripts/choose_truth.py"
+
+
+rule calibrate_noise:
+    input:
+        structure=lambda wildcards: stack_target_file(wildcards, "structure.cif"),
+        points=lambda wildcards: stack_target_file(wildcards, "points.npz"),
+        ensemble=lambda wildcards: stack_target_file(wildcards, "ensemble.npz"),
+    output:
+        noise=f"{RESULTS}/stacks/{{stack}}/true_noise.npz",
+    log:
+        f"{RESULTS}/logs/calibrate_noise/{{stack}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/calibrate_noise/{{stack}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
         runtime=30,
     params:
-        settings=lambda wildcards: config["datasets"][wildcards.dataset],
+        stack=stack_settings,
+        images=CALIBRATION_IMAGES,
+        seed=config["seed"],
+        # All that images and their sums go through: see `chunk_file`.
+        code=[fingerprint("calibrate_noise"), *IMAGES_CODE],
+    script:
+        "../scripts/calibrate_noise.py"
+
+
+rule simulate_images:
+    input:
+        structure=lambda wildcards: stack_target_file(wildcards, "structure.cif"),
+        points=lambda wildcards: stack_target_file(wildcards, "points.npz"),
+        ensemble=lambda wildcards: stack_target_file(wildcards, "ensemble.npz"),
+        noise=f"{RESULTS}/stacks/{{stack}}/true_noise.npz",
+    output:
+        star=temp(f"{RESULTS}/stacks/{{stack}}/chunks/{{chunk}}.star"),
+        stack=temp(f"{RESULTS}/stacks/{{stack}}/chunks/{{chunk}}.mrcs"),
+    log:
+        f"{RESULTS}/logs/simulate_images/{{stack}}_{{chunk}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/simulate_images/{{stack}}_{{chunk}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        stack=stack_settings,
         seed=config["seed"],
         code=fingerprint("simulate_images"),
     script:
         "../scripts/simulate_images.py"
 
 
-rule estimate_noise:
+rule gather_images:
     input:
-        points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
+        noise=dataset_true_noise_file,
+        stars=dataset_chunk_files("star"),
+        stacks=dataset_chunk_files("mrcs"),
+    output:
         star=f"{RESULTS}/images/{{dataset}}/particles.star",
         stack=f"{RESULTS}/images/{{dataset}}/particles.mrcs",
-    output:
-        noise=f"{RESULTS}/images/{{dataset}}/noise.npz",
     log:
-        f"{RESULTS}/logs/estimate_noise/{{dataset}}.log",
+        f"{RESULTS}/logs/gather_images/{{dataset}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/estimate_noise/{{dataset}}.tsv"
+        f"{RESULTS}/benchmarks/gather_images/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(SMALL_DATASETS),
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        n_images=lambda wildcards: config["datasets"][wildcards.dataset]["n_images"],
+        code=fingerprint("gather_images"),
+    script:
+        "../scripts/gather_images.py"
+
+
+rule estimate_noise:
+    input:
+        points=lambda wildcards: stack_target_file(wildcards, "points.npz"),
+        noise=f"{RESULTS}/stacks/{{stack}}/true_noise.npz",
+        star=first_chunk_file("star"),
+        stack=first_chunk_file("mrcs"),
+    output:
+        noise=f"{RESULTS}/stacks/{{stack}}/noise.npz",
+    log:
+        f"{RESULTS}/logs/estimate_noise/{{stack}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/estimate_noise/{{stack}}.tsv"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=20,
     params:
+        kind=lambda wildcards: stack_settings(wildcards)["noise"]["kind"],
         code=fingerprint("estimate_noise"),
     script:
         "../scripts/estimate_noise.py"
@@ -46,22 +121,25 @@ rule estimate_noise:
 
 rule compress_images:
     input:
-        points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
-        star=f"{RESULTS}/images/{{dataset}}/particles.star",
-        stack=f"{RESULTS}/images/{{dataset}}/particles.mrcs",
-        noise=f"{RESULTS}/images/{{dataset}}/noise.npz",
+        points=lambda wildcards: stack_target_file(wildcards, "points.npz"),
+        star=range_file("star"),
+        stack=range_file("mrcs"),
+        true_noise=f"{RESULTS}/stacks/{{stack}}/true_noise.npz",
+        noise=ancient(f"{RESULTS}/stacks/{{stack}}/noise.npz"),
     output:
-        normal=temp(f"{RESULTS}/images/{{dataset}}/chunks/{{chunk}}.npz"),
+        normal=f"{RESULTS}/stacks/{{stack}}/normal/{{first}}_{{last}}.npz",
     log:
-        f"{RESULTS}/logs/compress_images/{{dataset}}_{{chunk}}.log",
+        f"{RESULTS}/logs/compress_images/{{stack}}_{{first}}_{{last}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/compress_images/{{dataset}}_{{chunk}}.tsv"
+        f"{RESULTS}/benchmarks/compress_images/{{stack}}_{{first}}_{{last}}.tsv"
+    # Before more images are made: they stay on disk until they are compressed.
+    priority: 1
     threads: 1
     resources:
         mem_mb=3000,
         runtime=30,
     params:
-        chunk_size=lambda wildcards: config["datasets"][wildcards.dataset]["chunk_size"],
+        table_start=range_start,
         code=fingerprint("compress_images"),
     script:
         "../scripts/compress_images.py"
@@ -69,17 +147,17 @@ rule compress_images:
 
 rule sum_normal_equations:
     input:
-        chunks=lambda wildcards: expand(
-            f"{RESULTS}/images/{{dataset}}/chunks/{{chunk}}.npz",
-            dataset=wildcards.dataset,
-            chunk=range(n_chunks(wildcards.dataset)),
-        ),
+        noise=dataset_true_noise_file,
+        chunks=dataset_normal_files,
     output:
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
     log:
         f"{RESULTS}/logs/sum_normal_equations/{{dataset}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/sum_normal_equations/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(SIMULATED),
+    priority: 2
     threads: 1
     resources:
         mem_mb=1000,

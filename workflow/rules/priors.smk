@@ -50,6 +50,7 @@ rule plant_scale:
 
 rule draw_prior:
     input:
+        points=lambda wildcards: prior_file(wildcards.prior, "points.npz"),
         weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
     output:

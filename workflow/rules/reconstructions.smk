@@ -5,6 +5,7 @@ rule infer_scale:
         weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
         draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
+        constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
         scale=f"{RESULTS}/scales/{{dataset}}/{{prior}}.json",
         rounds=f"{RESULTS}/scales/{{dataset}}/{{prior}}.csv",
@@ -19,7 +20,8 @@ rule infer_scale:
     params:
         settings=config["scale_inference"],
         sampler=config["samplers"]["dps"],
-        residue_width=residue_width,
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
         seed=config["seed"],
         code=fingerprint("infer_scale"),
     script:
@@ -34,6 +36,7 @@ rule reconstruct:
         card=f"{RESULTS}/priors/{{prior}}/card.json",
         draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
         scale=inferred_scale,
+        constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
         ensemble=f"{RECONSTRUCTION}/ensemble.cif",
         diagnostics=f"{RECONSTRUCTION}/diagnostics.csv",
@@ -51,7 +54,8 @@ rule reconstruct:
         runtime=30,
     params:
         sampler=lambda wildcards: config["samplers"][wildcards.sampler],
-        residue_width=residue_width,
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
         seed=config["seed"],
         code=fingerprint("reconstruct"),
     script:

@@ -2,6 +2,7 @@ rule bound_error:
     input:
         truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
         bound=f"{RESULTS}/images/{{dataset}}/crlb.json",
     log:
@@ -13,7 +14,8 @@ rule bound_error:
         mem_mb=2000,
         runtime=20,
     params:
-        residue_width=residue_width,
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
         code=fingerprint("bound_error"),
     script:
         "../scripts/bound_error.py"
@@ -29,6 +31,7 @@ rule score_reconstruction:
         draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
         scale=inferred_scale,
+        constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
         score=f"{RECONSTRUCTION}/score.csv",
         samples=f"{RECONSTRUCTION}/samples.csv",
@@ -40,6 +43,8 @@ rule score_reconstruction:
             f"{RESULTS}/benchmarks/score_reconstruction/{{dataset}}/{{prior}}/"
             "{sampler}/alpha{alpha}_scale{scale}_seed{seed}.tsv"
         )
+    wildcard_constraints:
+        dataset=one_of([*SIMULATED, *WITH_TRUTH]),
     threads: 1
     resources:
         mem_mb=1500,
@@ -47,7 +52,8 @@ rule score_reconstruction:
     params:
         labels=score_labels,
         seed=config["seed"],
-        residue_width=residue_width,
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
         code=fingerprint("score_reconstruction"),
     script:
         "../scripts/score_reconstruction.py"

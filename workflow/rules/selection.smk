@@ -3,30 +3,57 @@
 
 def score_labels(wildcards):
     """Return the columns of metrics.csv that the config decides."""
-    dataset = config["datasets"][wildcards.dataset]
+    labels = measured_labels if is_measured(wildcards) else simulated_labels
     return {
         "study": study_of(wildcards),
-        "target": dataset["target"],
+        **labels(wildcards.dataset),
         "regime": config["priors"][wildcards.prior]["regime"],
         "dataset": wildcards.dataset,
-        "density": dataset["density"],
-        "ctf": dataset["ctf"],
-        "pose_error_deg": 0.0,
-        "shift_error": 0.0,
         "prior": wildcards.prior,
         "sampler": wildcards.sampler,
         "alpha": float(wildcards.alpha),
         "scale_source": "inferred" if wildcards.scale == "inferred" else "fixed",
-        "n_images": dataset["n_images"],
-        "snr": dataset["snr"],
         "seed": int(wildcards.seed),
     }
 
 
+def simulated_labels(dataset):
+    """Return what the config says of simulated images."""
+    stack = stack_of(dataset)
+    return {
+        "target": stack["target"],
+        "density": stack["density"],
+        "ctf": stack["ctf"],
+        "pose_error_deg": float(stack["pose_error_deg"]),
+        "shift_error": float(stack["shift_error"]),
+        "n_images": config["datasets"][dataset]["n_images"],
+        "snr": float(stack["snr"]),
+    }
+
+
+def measured_labels(dataset):
+    """Return what is known of a user's images: no errors of poses, no noise level."""
+    return {
+        "target": Path(
+            config["datasets"][dataset]["particles"]["sequence"]
+        ).stem.lower(),
+        "density": "measured",
+        "ctf": "on",
+        "n_images": len(open_particles(dataset)),
+    }
+
+
 def first_study(name):
-    """Return the first study of a name, or the first of all if there is none."""
-    named = (study for study in config["studies"] if study["study"] == name)
-    return next(named, config["studies"][0])
+    """Return the first study of a name, or the first of all if there is none.
+
+    Figures compare with a truth, and draw simulated images that are kept: other studies
+    are passed.
+    """
+    drawn = [
+        study for study in config["studies"] if study["dataset"][0] in SMALL_DATASETS
+    ]
+    named = (study for study in drawn if study["study"] == name)
+    return next(named, drawn[0] if drawn else config["studies"][0])
 
 
 HEADLINE = {axis: first_study("headline")[axis][0] for axis in AXES}
@@ -50,7 +77,11 @@ DRAWN_OVERLAY = RECONSTRUCTION.format(**HEADLINE)
 FIGURES = [
     *expand(
         f"{RESULTS}/figures/{{name}}.{{suffix}}",
-        name=("ctf", "collapse", "calibration", "overlay"),
+        name=(
+            ("ctf", "collapse", "calibration", "overlay")
+            if DRAWN["dataset"] in SMALL_DATASETS
+            else ()
+        ),
         suffix=("svg", "png", "csv"),
     ),
     f"{RESULTS}/metrics.html",

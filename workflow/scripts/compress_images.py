@@ -1,7 +1,4 @@
-"""Compress one chunk of a particle stack (rule compress_images)."""
-
-import logging
-from time import perf_counter
+"""Compress a range of a stack's images (rule compress_images)."""
 
 import torch
 
@@ -9,7 +6,9 @@ from equicryo.io.logs import log_to
 from equicryo.io.normal import read_noise_power, write_normal
 from equicryo.io.particles import read_batches, read_particles
 from equicryo.io.points import read_points
+from equicryo.io.progress import announce, track_images
 from equicryo.physics.compression import compress_images
+from equicryo.physics.cost import compression_cost
 from equicryo.physics.density import molecule_diameter, support_size
 
 log_to(snakemake.log[0])
@@ -20,17 +19,15 @@ chain = read_points(snakemake.input.points)
 diameter = molecule_diameter(torch.from_numpy(chain.coordinates))
 support = support_size(diameter, optics.pixel_size, optics.box_size)
 
-first = int(snakemake.wildcards.chunk) * snakemake.params.chunk_size
-last = min(first + snakemake.params.chunk_size, len(particles))
-start = perf_counter()
+# The wildcards count through the whole stack, the table begins with its own first.
+start = snakemake.params.table_start
+first, last = (int(bound) - start for bound in snakemake.wildcards[1:])
+memory, seconds = compression_cost(optics.box_size, support, last - first)
+announce("compress", last - first, memory=memory, seconds=seconds)
+batches = read_batches(particles, first, last)
 normal = compress_images(
-    read_batches(particles, first, last),
+    track_images(batches, "compress", last - first, lambda batch: len(batch[0])),
     read_noise_power(snakemake.input.noise),
     support,
-)
-rate = normal.n_images / (perf_counter() - start)
-logging.getLogger("equicryo").info(
-    "images %d to %d on %d³ voxels, %.0f images a second",
-    *(first + 1, last, support, rate),
 )
 write_normal(snakemake.output.normal, normal)

@@ -14,8 +14,9 @@ from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain
 from equicryo.io.normal import read_normal
 from equicryo.io.pictures import save_figure
+from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_frame
-from equicryo.structure.residues import residue_electrons
+from equicryo.physics.gain import KnownGain
 
 log_to(snakemake.log[0])
 drawn = Drawn(**snakemake.params.drawn)
@@ -34,8 +35,8 @@ normal = read_normal(snakemake.input.normal)
 at_truth = structure_chi_square(
     torch.from_numpy(chain.coordinates),
     normal,
-    weights=torch.from_numpy(residue_electrons(chain.sequence)),
-    width=snakemake.params.residue_width,
+    read_density(snakemake.params.density, snakemake.input.constants, chain.sequence),
+    KnownGain(),
 )
 grid["misfit"] = normal.n_observations * (grid["chi2"] - at_truth) / 2.0
 

@@ -15,7 +15,8 @@ from equicryo.figures.ctf import (
 from equicryo.figures.theme import WIDTH, mark_panel, use_theme
 from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain
-from equicryo.io.particles import read_batches, read_particles, select_views
+from equicryo.io.particle_table import select_views
+from equicryo.io.particles import read_batches, read_particles
 from equicryo.io.pictures import save_figure
 from equicryo.io.tables import write_frame
 from equicryo.physics.density import molecule_diameter

@@ -1,56 +1,47 @@
-"""Simulate a particle stack of a held-out conformer (rule simulate_images)."""
+"""Simulate one chunk of a particle stack (rule simulate_images)."""
 
-import logging
 from dataclasses import replace
 
 import torch
 
 from equicryo.io.logs import log_to
-from equicryo.io.models import read_atoms, write_chain
-from equicryo.io.particles import write_particles
+from equicryo.io.models import read_atoms
+from equicryo.io.normal import read_noise_power
 from equicryo.io.points import read_conformers, read_points
+from equicryo.io.progress import announce, track_images
+from equicryo.io.relion import write_particles
 from equicryo.io.stacks import write_stack
-from equicryo.physics.all_atom import all_atom_specimen
-from equicryo.physics.density import molecule_diameter, support_size
-from equicryo.physics.noise import white_power
-from equicryo.physics.simulation import (
-    SimulationConfig,
-    check_sampling,
+from equicryo.physics.cost import simulation_cost
+from equicryo.physics.simulation import noisy_images
+from equicryo.physics.stack import (
+    StackConfig,
     choose_conformer,
+    describe_specimen,
+    disturb_views,
     draw_views,
-    matched_specimen,
-    noise_variance,
-    noisy_images,
 )
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
-settings = SimulationConfig(**snakemake.params.settings)
-generator = derive_generator(
-    snakemake.params.seed, "simulate_images", snakemake.wildcards.dataset
+settings = StackConfig(**snakemake.params.stack)
+# A stream for each purpose, so that a pose error leaves images and noise as they are.
+views_generator, noise_generator, error_generator = (
+    derive_generator(snakemake.params.seed, purpose, *snakemake.wildcards)
+    for purpose in ("draw_views", "draw_noise", "disturb_views")
 )
 chain = read_points(snakemake.input.points)
 held_out = read_conformers(snakemake.input.ensemble).held_out
 truth = replace(chain, coordinates=choose_conformer(held_out, settings))
+specimen = describe_specimen(settings, truth, read_atoms(snakemake.input.structure))
 
-diameter = molecule_diameter(torch.from_numpy(chain.coordinates))
-check_sampling(settings, diameter)
-support = support_size(diameter, settings.pixel_size, settings.box_size)
-if settings.density == "matched":
-    specimen = matched_specimen(truth, settings.residue_width)
-else:
-    specimen = all_atom_specimen(read_atoms(snakemake.input.structure), truth)
-views = draw_views(settings, generator=generator)
-variance = noise_variance(specimen, views, settings.snr, support)
-logging.getLogger("equicryo").info(
-    "%d images, SNR %g over the central %d × %d pixels: noise variance %.4g (e⁻/Å²)²",
-    *(settings.n_images, settings.snr, support, support, variance),
-)
-
-noise_power = white_power(variance, settings.box_size)
-images = noisy_images(specimen, views, noise_power, generator=generator)
-grid = (settings.n_images, settings.box_size, settings.pixel_size)
-write_chain(snakemake.output.truth, truth)
-write_stack(snakemake.output.stack, images, *grid)
-write_particles(snakemake.output.star, views, snakemake.output.stack)
+count = settings.chunk_size
+memory, seconds = simulation_cost(specimen, settings.optics, count)
+announce("simulate", count, memory=memory, seconds=seconds)
+views = draw_views(settings, count, generator=views_generator)
+noise_power = read_noise_power(snakemake.input.noise)
+images = noisy_images(specimen, views, noise_power, generator=noise_generator)
+grid = (count, settings.box_size, settings.pixel_size)
+write_stack(snakemake.output.stack, track_images(images, "simulate", count), *grid)
+written = disturb_views(views, settings, generator=error_generator)
+write_particles(snakemake.output.star, written, snakemake.output.stack)

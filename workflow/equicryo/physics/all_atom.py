@@ -1,4 +1,8 @@
-"""All heavy atoms as Gaussians: electron scattering factors and B-factors."""
+"""All heavy atoms as Gaussians: electron scattering factors and B-factors.
+
+Source: Peng et al. 1996, doi:10.1107/S0108767395014371, table of 0-2 Å⁻¹, as gemmi has
+it.
+"""
 
 import math
 
@@ -28,9 +32,6 @@ def scatter_atoms(
 
     Returns:
         Blobs of weight a · occupancy and variance (b + B)/8π², five for each atom.
-
-    Source: Peng et al. 1996, doi:10.1107/S0108767395014371, table of 0-2 Å⁻¹, through
-        gemmi.
     """
     factors = [gemmi.Element(element).c4322 for element in atoms.elements]
     amplitude = np.array([factor.a for factor in factors])
