@@ -11,7 +11,7 @@ def wiener_map(
     operator: NormalOperator,
     signal_variance: float,
     tolerance: float = 1e-4,
-    max_iterations: int = 200,
+    max_iterations: int = 1000,
 ) -> Float[Tensor, "z y x"]:
     """Solve (K + 1/signal_variance) V = b by conjugate gradients.
 
