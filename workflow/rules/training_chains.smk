@@ -1,25 +1,13 @@
 # The chains that a generalist prior learns from. No rule here runs by default:
 # `snakemake results/chains/splits.csv` makes the set anew, without any run's name.
 
-
-def chain_database(wildcards):
-    """Return the database of chains: the user's own file, or the one downloaded."""
-    settings = config["chains"]
-    if settings["source"] == "file":
-        return settings["file"]
-    return "results/downloads/promod3-data.deb"
-
-
-def chain_scores(wildcards):
-    """Return the files of scores, one a held-out chain."""
-    with open("resources/chains/held_out.csv") as file:
-        names = [line.split(",")[0] for line in file][1:]
-    return expand("results/chains/scores/{held_out}.csv", held_out=names)
+PACKAGE = "results/downloads/promod3-data.deb"
+HELD_OUT = Path("resources/chains/held_out.csv").read_text("utf-8").splitlines()[1:]
 
 
 rule get_chains:
     output:
-        package="results/downloads/promod3-data.deb",
+        package=PACKAGE,
     log:
         "results/logs/get_chains.log",
     benchmark:
@@ -37,7 +25,11 @@ rule get_chains:
 
 rule extract_chains:
     input:
-        database=chain_database,
+        database=(
+            config["chains"]["file"]
+            if config["chains"]["source"] == "file"
+            else PACKAGE
+        ),
     output:
         chains="results/chains/chains.npz",
     log:
@@ -79,7 +71,10 @@ rule align_chains:
 rule split_chains:
     input:
         chains="results/chains/chains.npz",
-        scores=chain_scores,
+        scores=expand(
+            "results/chains/scores/{held_out}.csv",
+            held_out=[line.split(",")[0] for line in HELD_OUT],
+        ),
         held_out="resources/chains/held_out.csv",
         families="resources/chains/families.csv",
     output:
