@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equicryo.physics.density import centre_distances
+
 SOFTNESS = 4.0
 """Å over which the edge of a mask falls: as wide as the finest detail compared."""
 
@@ -21,9 +23,9 @@ def soft_sphere(
         pixel_size: Å.
         radius: where the mask reaches 0, Å; it is 1 up to `SOFTNESS` less.
     """
-    offset = pixel_size * (torch.arange(box_size).double() - box_size // 2)
-    distance = (offset[:, None, None] ** 2 + offset[:, None] ** 2 + offset**2).sqrt()
-    inside = ((radius - distance) / SOFTNESS).clamp(0.0, 1.0)
+    inside = ((radius - centre_distances(box_size, pixel_size)) / SOFTNESS).clamp(
+        0.0, 1.0
+    )
     return 0.5 - 0.5 * torch.cos(math.pi * inside)
 
 

@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
-BOND = 3.8
-"""Distance between consecutive Cα of a trans peptide, Å."""
+from equicryo.structure.chain import VIRTUAL_BOND
 
 LENGTHS = (44.0, 56.0, 72.0, 95.0, 125.0, 160.0, 205.0, 250.0)
 """Residues at which the spectrum is tabulated."""
@@ -166,7 +165,7 @@ def _spectrum(
 
 def _ideal_chain(frequency: Float[Tensor, "*mode"]) -> Float[Tensor, "*mode"]:
     """Return the variance of an ideal chain's modes along an axis, Å²."""
-    return BOND**2 / (12.0 * torch.sin(0.5 * torch.pi * frequency) ** 2)
+    return VIRTUAL_BOND**2 / (12.0 * torch.sin(0.5 * torch.pi * frequency) ** 2)
 
 
 def _bracket(grid: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:

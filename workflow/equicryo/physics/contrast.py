@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from equicryo.errors import InputError
-from equicryo.physics.density import grid_positions
+from equicryo.physics.density import centre_distances
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import prepare_operator
 
@@ -39,9 +39,7 @@ def soft_ball(
         box_size: edge of the grid, voxels.
         pixel_size: Å.
     """
-    like = torch.empty(0, dtype=torch.float64)
-    squares = grid_positions(box_size, pixel_size, like=like).square()
-    distance = (squares[:, None, None] + squares[:, None] + squares).sqrt()
+    distance = centre_distances(box_size, pixel_size)
     outside = distance - math.sqrt(5.0 / 3.0) * radius_of_gyration
     return 0.5 * torch.erfc(outside / (math.sqrt(2.0) * EDGE))
 

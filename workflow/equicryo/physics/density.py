@@ -141,6 +141,18 @@ def grid_positions(
     return (index - box_size // 2) * pixel_size
 
 
+def centre_distances(box_size: int, pixel_size: float) -> Float[Tensor, "z y x"]:
+    """Return the distance of each voxel from voxel box_size // 2, Å, float64.
+
+    Args:
+        box_size: edge of the grid, voxels.
+        pixel_size: Å.
+    """
+    like = torch.empty(0, dtype=torch.float64)
+    squares = grid_positions(box_size, pixel_size, like=like).square()
+    return (squares[:, None, None] + squares[:, None] + squares).sqrt()
+
+
 def molecule_diameter(coordinates: Float[Tensor, "residue 3"]) -> float:
     """Return the largest distance between two residues, Å.
 
