@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning
 import torch
@@ -28,7 +28,7 @@ def train_with_checkpoints(training: DenoiserTraining, checkpoint: Path) -> None
     trainer = lightning.Trainer(
         max_steps=config.steps,
         gradient_clip_val=config.gradient_clip,
-        precision="bf16-mixed",
+        precision=_precision(),
         callbacks=[
             _LatestCheckpoint(checkpoint, config.checkpoint_interval),
             *([TQDMProgressBar()] if sys.stderr.isatty() else []),
@@ -43,6 +43,13 @@ def train_with_checkpoints(training: DenoiserTraining, checkpoint: Path) -> None
     )
     steps = torch.utils.data.DataLoader(range(config.steps), batch_size=None)
     trainer.fit(training, steps, ckpt_path=checkpoint if checkpoint.exists() else None)
+
+
+def _precision() -> Literal["bf16-mixed", "32-true"]:
+    """Return bfloat16 where hardware multiplies it; emulated, it is far slower."""
+    processor = torch.cpu.get_capabilities()
+    fast = processor.get("avx512_bf16") or processor.get("amx_bf16")
+    return "bf16-mixed" if torch.cuda.is_available() or fast else "32-true"
 
 
 class _LatestCheckpoint(ModelCheckpoint):
