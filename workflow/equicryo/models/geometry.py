@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equicryo.structure.extent import typical_radius
+
 WINDOW = 8
 """Residues on either side whose positions a residue sees in its own frame."""
 
@@ -33,17 +35,14 @@ def describe_residues(
     Returns:
         Where the estimate and the noisy chain put the residues of a window, and where
         the centroid lies, in units of the size that each typically has: that of the
-        centroid is a folded protein's radius of gyration, 2.2 N^0.38 Å.
-
-    Source: of the law of the radius, Skolnick et al. 1997, doi:10.1006/jmbi.1996.0720.
+        centroid is a folded protein's radius of gyration.
     """
     with torch.autocast(coordinates.device.type, enabled=False):
         spread = (64.0 + noise_level[:, None, None, None] ** 2).sqrt()
         own = coordinates[:, :, None]
         local = (_windows(coordinates, place) - own) / 8.0
         offset = (_windows(noisy, place) - own) / spread
-        residues = place[:, -1] + 1.0
-        central = coordinates / (2.2 * residues[:, None, None] ** 0.38)
+        central = coordinates / typical_radius(place[:, -1, None, None] + 1.0)
         return (torch.cat((local, offset, central[:, :, None]), 2) @ frames).flatten(2)
 
 
