@@ -58,8 +58,8 @@ KEYS = SCHEMA["properties"]
             KEYS["samplers"]["properties"]["dps"]["properties"]["orientation"],
         ),
         (ScaleConfig, KEYS["scale_inference"]),
-        (NetworkConfig, SCHEMA["$defs"]["trained"]["properties"]["network"]),
-        (TrainingConfig, SCHEMA["$defs"]["trained"]["properties"]["training"]),
+        (NetworkConfig, SCHEMA["$defs"]["network"]),
+        (TrainingConfig, SCHEMA["$defs"]["training"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

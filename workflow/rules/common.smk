@@ -21,6 +21,9 @@ AXES = ("dataset", "prior", "sampler", "alpha", "scale", "seed")
 TRAINED_PRIORS = [
     name for name, prior in config["priors"].items() if "network" in prior
 ]
+ADOPTED_PRIORS = [
+    name for name, prior in config["priors"].items() if "weights" in prior
+]
 PLANTED_PRIORS = [
     name for name, prior in config["priors"].items() if "planted" in prior
 ]
@@ -32,7 +35,7 @@ SIMULATED = [name for name in config["datasets"] if name not in MEASURED]
 
 
 def one_of(names):
-    """Return the wildcard constraint that only some data sets fulfil."""
+    """Return the wildcard constraint that only some names fulfil."""
     return "|".join(names) or "none"
 
 
@@ -106,8 +109,32 @@ def target_file(dataset, name):
 
 
 def prior_file(prior, name):
-    """Return a file of the structure that a conformer prior was trained on."""
+    """Return a file of the structure whose chain a prior speaks of."""
     return f"{RESULTS}/structures/{config['priors'][prior]['target']}/{name}"
+
+
+def training_files(wildcards):
+    """Return what a prior is trained on."""
+    prior = config["priors"][wildcards.prior]
+    if prior["regime"] == "conformer":
+        names = {"points": "points.npz", "ensemble": "ensemble.npz"}
+        return {key: prior_file(wildcards.prior, name) for key, name in names.items()}
+    return {
+        "chains": prior["chains"],
+        "splits": "resources/chains/splits.csv",
+        "targets": "resources/chains/targets.npz",
+        "held_out": "resources/chains/held_out.csv",
+    }
+
+
+def training_minutes(wildcards):
+    """Return how long a training may take: a generalist prior learns for hours."""
+    return 60 if config["priors"][wildcards.prior]["regime"] == "conformer" else 1440
+
+
+def adopted_file(wildcards, name):
+    """Return a file of the trained prior that shall speak of another chain."""
+    return f"{config['priors'][wildcards.prior]['weights']}/{name}"
 
 
 def density_settings(dataset):

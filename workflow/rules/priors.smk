@@ -1,7 +1,6 @@
 rule train_prior:
     input:
-        points=lambda wildcards: prior_file(wildcards.prior, "points.npz"),
-        ensemble=lambda wildcards: prior_file(wildcards.prior, "ensemble.npz"),
+        unpack(training_files),
     output:
         weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
@@ -15,13 +14,37 @@ rule train_prior:
     threads: 2
     resources:
         mem_mb=4000,
-        runtime=60,
+        runtime=training_minutes,
     params:
         settings=lambda wildcards: config["priors"][wildcards.prior],
         seed=config["seed"],
         code=fingerprint("train_prior"),
     script:
         "../scripts/train_prior.py"
+
+
+rule adopt_prior:
+    input:
+        points=lambda wildcards: prior_file(wildcards.prior, "points.npz"),
+        weights=lambda wildcards: adopted_file(wildcards, "weights.safetensors"),
+        card=lambda wildcards: adopted_file(wildcards, "card.json"),
+    output:
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+    log:
+        f"{RESULTS}/logs/adopt_prior/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/adopt_prior/{{prior}}.tsv"
+    wildcard_constraints:
+        prior=one_of(ADOPTED_PRIORS),
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("adopt_prior"),
+    script:
+        "../scripts/adopt_prior.py"
 
 
 rule plant_scale:
@@ -36,7 +59,7 @@ rule plant_scale:
     benchmark:
         f"{RESULTS}/benchmarks/plant_scale/{{prior}}.tsv"
     wildcard_constraints:
-        prior="|".join(PLANTED_PRIORS) or "none",
+        prior=one_of(PLANTED_PRIORS),
     threads: 1
     resources:
         mem_mb=500,

@@ -1,0 +1,116 @@
+"""What a prior is trained on: one molecule's conformers, or chains of many folds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import torch
+
+from equicryo.errors import InputError
+from equicryo.io.arrays import arrays_sha256
+from equicryo.io.chain_sets import read_chain_set
+from equicryo.io.points import read_conformers, read_points
+from equicryo.io.tables import read_table
+from equicryo.models.examples import (
+    Batch,
+    ChainExamples,
+    EnsembleExamples,
+    Examples,
+    collate,
+    ensemble_batch,
+)
+from equicryo.models.polymer import PolymerWhitening, fit_polymer
+from equicryo.models.whitening import EnsembleWhitening, fit_whitening
+from equicryo.seeds import derive_generator
+from equicryo.structure.residues import residue_types
+
+NOISE_DRAWS = 4
+"""Copies of each validation chain in the denoising test, each with its own noise."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainingSet:
+    """All that a denoiser is trained on, and where it starts.
+
+    Attributes:
+        examples: training data.
+        held_out: chains for the denoising test during training.
+        whitening: Gaussian of the training data.
+        sha256: of the training data.
+        training_ids: chains behind the training data.
+        held_out_ids: chains that none of these is related to, by split.
+    """
+
+    examples: Examples
+    held_out: tuple[Batch, ...]
+    whitening: EnsembleWhitening | PolymerWhitening
+    sha256: str
+    training_ids: tuple[str, ...]
+    held_out_ids: Mapping[str, list[str]]
+
+
+def read_ensemble_training_set(files: Mapping[str, str]) -> TrainingSet:
+    """Read one molecule's conformers, some of which are held out.
+
+    Args:
+        files: `points` and `ensemble`.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    chain = read_points(files["points"])
+    conformers = read_conformers(files["ensemble"])
+    types = torch.from_numpy(residue_types(chain.sequence))
+    training = torch.from_numpy(conformers.training)
+    held_out = torch.from_numpy(conformers.held_out).float()
+    return TrainingSet(
+        examples=EnsembleExamples(conformers=training.float(), residue_types=types),
+        held_out=(ensemble_batch(held_out, types),),
+        whitening=fit_whitening(training),
+        sha256=arrays_sha256(conformers.training, chain.sequence),
+        training_ids=(f"{chain.name.upper()}_{chain.chain_id}",),
+        held_out_ids=MappingProxyType({}),
+    )
+
+
+def read_chain_training_set(
+    files: Mapping[str, str], count: int | None, seed: int
+) -> TrainingSet:
+    """Read chains of many folds, and the validation chains, which are none of these.
+
+    Args:
+        files: `chains`, `splits`, `targets`, `held_out` (see resources/chains).
+        count: how many training chains, drawn at random; None for all.
+        seed: of the drawing.
+
+    Raises:
+        InputError: a file is missing or damaged, or holds too few training chains.
+    """
+    chains = read_chain_set(files["chains"])
+    splits = {row["id"]: row["split"] for row in read_table(files["splits"])}
+    learnt = [i for i, name in enumerate(chains.ids) if splits.get(name) == "training"]
+    if count is not None:
+        if count > len(learnt):
+            raise InputError(
+                f"{files['chains']}: {count} training chains asked for, but "
+                f"{files['splits']} names {len(learnt)} of its chains for training: "
+                "ask for fewer, or take a larger set"
+            )
+        generator = derive_generator(seed, "read_chain_training_set")
+        order = torch.randperm(len(learnt), generator=generator)[:count]
+        learnt = sorted(learnt[index] for index in order.tolist())
+    training = chains.select(learnt)
+    targets = read_chain_set(files["targets"])
+    held_out = {row["id"]: row["split"] for row in read_table(files["held_out"])}
+    validation = [i for i, n in enumerate(targets.ids) if held_out[n] == "validation"]
+    return TrainingSet(
+        examples=ChainExamples(training),
+        held_out=tuple(collate(targets, [i] * NOISE_DRAWS) for i in validation),
+        whitening=fit_polymer([training.coordinates_of(i) for i in range(len(learnt))]),
+        sha256=arrays_sha256(training.steps, training.lengths, training.sequence),
+        training_ids=training.ids,
+        held_out_ids={
+            split: [name for name, its in held_out.items() if its == split]
+            for split in ("benchmark", "validation", "test")
+        },
+    )
