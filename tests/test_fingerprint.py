@@ -50,3 +50,17 @@ def test_whole_package_can_be_imported_from_one_module(package):
     first = hash_now(package)
     (package / "equicryo/unused.py").write_text("VALUE = 2\n")
     assert hash_now(package) != first
+
+
+def test_a_layer_left_out_takes_what_it_imports_with_it(package):
+    layer = package / "equicryo/figures"
+    layer.mkdir()
+    (layer / "drawn.py").write_text("from equicryo.unused import VALUE\n")
+    script = package / "script.py"
+    script.write_text("from equicryo.figures.drawn import VALUE\n")
+    module._parse.cache_clear()
+    whole, part = fingerprint(script), fingerprint(script, ("figures",))
+    (package / "equicryo/unused.py").write_text("VALUE = 2\n")
+    module._parse.cache_clear()
+    assert fingerprint(script) != whole
+    assert fingerprint(script, ("figures",)) == part

@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,13 @@ import torch
 
 from equicryo.errors import InputError
 from equicryo.io.tables import read_table
-from equicryo.io.training_sets import NOISE_DRAWS, read_chain_training_set
+from equicryo.io.training_sets import (
+    NOISE_DRAWS,
+    describe_prior,
+    read_chain_training_set,
+)
+from equicryo.models.denoiser import Denoiser
+from equicryo.models.transformer import NetworkConfig
 
 FILES = {
     "chains": "resources/chains/subset.npz",
@@ -49,3 +56,16 @@ def test_a_part_of_the_chains_is_drawn_by_the_seed():
 def test_more_chains_than_there_are_is_refused():
     with pytest.raises(InputError, match="9999 training chains asked for"):
         read_chain_training_set(FILES, 9999, seed=1)
+
+
+def test_a_card_keeps_what_the_prior_before_has_seen():
+    data = read_chain_training_set(FILES, 20, seed=1)
+    network = NetworkConfig(width=8, rounds=1, layers=1, heads=1)
+    denoiser = Denoiser(network, data.whitening)
+    first = describe_prior(denoiser, data, None)
+    assert first["training_ids"] == sorted(data.training_ids)
+    assert first["test_ids"] == data.held_out_ids["test"]
+    tuned = dataclasses.replace(data, training_ids=("9XYZ_A",), held_out_ids={})
+    second = describe_prior(denoiser, tuned, first)
+    assert set(second["training_ids"]) == {"9XYZ_A", *first["training_ids"]}
+    assert second["test_ids"] == first["test_ids"]

@@ -60,14 +60,16 @@ class Interrupted(DenoiserTraining):
 
 def test_interrupted_training_equals_an_uninterrupted_one(ensemble, tmp_path):
     whole = make_training(ensemble)
-    train_with_checkpoints(whole, tmp_path / "whole.safetensors")
+    train_with_checkpoints(whole, tmp_path / "whole.safetensors", [])
 
     with pytest.raises(StopEarlyError):
         train_with_checkpoints(
-            make_training(ensemble, kind=Interrupted), tmp_path / "state.safetensors"
+            make_training(ensemble, kind=Interrupted),
+            tmp_path / "state.safetensors",
+            [],
         )
     resumed = make_training(ensemble)
-    train_with_checkpoints(resumed, tmp_path / "state.safetensors")
+    train_with_checkpoints(resumed, tmp_path / "state.safetensors", [])
 
     assert resumed.curve == whole.curve
     assert [row["step"] for row in whole.curve] == [1, 2, 3, 4]
@@ -84,7 +86,7 @@ def test_training_mends_a_spoilt_network(ensemble, tmp_path):
             refine.move[1].bias += 0.7
     training.average.module.load_state_dict(training.denoiser.state_dict())
     before = training._held_out_errors()["rmsd_2"]
-    train_with_checkpoints(training, tmp_path / "state.safetensors")
+    train_with_checkpoints(training, tmp_path / "state.safetensors", [])
     assert training.curve[-1]["rmsd_2"] < 0.7 * before
 
 
@@ -170,7 +172,7 @@ def test_a_loss_that_is_no_number_stops_the_training(ensemble, tmp_path):
     with torch.no_grad():
         training.denoiser.network.noise[0].weight.fill_(math.nan)
     with pytest.raises(FloatingPointError, match="step 0"):
-        train_with_checkpoints(training, tmp_path / "state.safetensors")
+        train_with_checkpoints(training, tmp_path / "state.safetensors", [])
 
 
 def test_checkpoints_keep_nested_state_and_key_types(tmp_path):

@@ -108,7 +108,7 @@ def test_every_rule_script_and_log_share_a_name():
     for name in names:
         assert f"logs/{name}" in text
         assert f"scripts/{name}.py" in text
-        assert f'fingerprint("{name}")' in text
+        assert f'fingerprint("{name}"' in text
 
 
 def test_scripts_are_short_and_define_nothing():

@@ -8,34 +8,38 @@ edit of comments or docstrings rerun nothing.
 import ast
 import functools
 import hashlib
+from collections.abc import Collection
 from pathlib import Path
 
 PACKAGE = "equicryo"
 PACKAGE_FOLDER = Path(__file__).parent
 
 
-def fingerprint(script: str | Path) -> str:
+def fingerprint(script: str | Path, without: Collection[str] = ()) -> str:
     """Hash the syntax trees of a script and of all it imports from the package.
 
     Args:
         script: path of a Python file.
+        without: layers (folders of the package) that cannot change its results, such
+            as the pictures that a training shows of itself.
 
     Returns:
         16 hexadecimal digits, blind to comments, docstrings, layout and file times.
     """
     digest = hashlib.sha256()
-    for path in sorted(_closure(Path(script).resolve())):
+    for path in sorted(_closure(Path(script).resolve(), without)):
         digest.update(path.name.encode())
         digest.update(_parse(path)[0].encode())
     return digest.hexdigest()[:16]
 
 
-def _closure(script: Path) -> set[Path]:
+def _closure(script: Path, without: Collection[str]) -> set[Path]:
+    barred = {PACKAGE_FOLDER / layer for layer in without}
     found: set[Path] = set()
     waiting = [script]
     while waiting:
         path = waiting.pop()
-        if path not in found:
+        if path not in found and path.parent not in barred:
             found.add(path)
             waiting.extend(_parse(path)[1])
     return found

@@ -19,7 +19,7 @@ RECONSTRUCTION = (
 AXES = ("dataset", "prior", "sampler", "alpha", "scale", "seed")
 
 TRAINED_PRIORS = [
-    name for name, prior in config["priors"].items() if "network" in prior
+    name for name, prior in config["priors"].items() if "training" in prior
 ]
 ADOPTED_PRIORS = [
     name for name, prior in config["priors"].items() if "weights" in prior
@@ -53,9 +53,9 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def fingerprint(script):
-    """Hash a script's code and all that it imports from the package."""
-    return hash_code(f"{workflow.basedir}/scripts/{script}.py")
+def fingerprint(script, without=()):
+    """Hash a script's code and all that it imports from the package, but some layers."""
+    return hash_code(f"{workflow.basedir}/scripts/{script}.py", without)
 
 
 def list_reconstructions():
@@ -114,17 +114,19 @@ def prior_file(prior, name):
 
 
 def training_files(wildcards):
-    """Return what a prior is trained on."""
+    """Return what a prior is trained on, and the prior whose training it goes on with."""
     prior = config["priors"][wildcards.prior]
     if prior["regime"] == "conformer":
         names = {"points": "points.npz", "ensemble": "ensemble.npz"}
-        return {key: prior_file(wildcards.prior, name) for key, name in names.items()}
-    return {
-        "chains": prior["chains"],
-        "splits": "resources/chains/splits.csv",
-        "targets": "resources/chains/targets.npz",
-        "held_out": "resources/chains/held_out.csv",
-    }
+        files = {key: prior_file(wildcards.prior, name) for key, name in names.items()}
+    else:
+        names = ("splits.csv", "targets.npz", "held_out.csv")
+        files = {Path(name).stem: f"resources/chains/{name}" for name in names}
+        files["chains"] = prior["chains"]
+    if "initial" in prior:
+        files["weights"] = f"{prior['initial']}/weights.safetensors"
+        files["card"] = f"{prior['initial']}/card.json"
+    return files
 
 
 def training_minutes(wildcards):

@@ -7,6 +7,7 @@ rule train_prior:
         curve=f"{RESULTS}/priors/{{prior}}/loss.csv",
     log:
         f"{RESULTS}/logs/train_prior/{{prior}}.log",
+        picture=f"{RESULTS}/logs/train_prior/{{prior}}.png",
     benchmark:
         f"{RESULTS}/benchmarks/train_prior/{{prior}}.tsv"
     wildcard_constraints:
@@ -18,7 +19,7 @@ rule train_prior:
     params:
         settings=lambda wildcards: config["priors"][wildcards.prior],
         seed=config["seed"],
-        code=fingerprint("train_prior"),
+        code=fingerprint("train_prior", without=("figures",)),
     script:
         "../scripts/train_prior.py"
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,20 +10,27 @@ import lightning
 import torch
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from matplotlib.figure import Figure
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from equicryo.errors import InputError
 from equicryo.io.files import replace_atomically
+from equicryo.io.pictures import save_figure
 from equicryo.models.training import DenoiserTraining
 
 
-def train_with_checkpoints(training: DenoiserTraining, checkpoint: Path) -> None:
+def train_with_checkpoints(
+    training: DenoiserTraining,
+    checkpoint: Path,
+    watchers: Sequence[lightning.Callback],
+) -> None:
     """Train to the last step, from `checkpoint` if it exists.
 
     Args:
         training: the denoiser, its data and its settings; trained in place.
         checkpoint: where the state is kept from time to time.
+        watchers: look on, and change nothing.
     """
     config = training.config
     trainer = lightning.Trainer(
@@ -31,6 +39,7 @@ def train_with_checkpoints(training: DenoiserTraining, checkpoint: Path) -> None
         precision=_precision(),
         callbacks=[
             _LatestCheckpoint(checkpoint, config.checkpoint_interval),
+            *watchers,
             *([TQDMProgressBar()] if sys.stderr.isatty() else []),
         ],
         plugins=[SafetensorsCheckpointIO()],
@@ -64,6 +73,28 @@ class _LatestCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
+
+
+class TrainingPicture(lightning.Callback):
+    """Show how far a training has come."""
+
+    def __init__(self, draw: Callable[[DenoiserTraining], Figure], path: str) -> None:
+        """Watch a training.
+
+        Args:
+            draw: makes a figure of the training under way.
+            path: where the latest one is, redrawn after each test on held-out chains.
+        """
+        self.draw = draw
+        self.path = path
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: DenoiserTraining, *_: Any
+    ) -> None:
+        """Draw what the averaged weights have learnt, once they are tested."""
+        tested = module.curve and module.curve[-1]["step"] == trainer.global_step
+        if tested and trainer.is_global_zero:
+            save_figure(self.draw(module), self.path)
 
 
 class SafetensorsCheckpointIO(CheckpointIO):

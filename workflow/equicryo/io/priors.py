@@ -60,16 +60,12 @@ def read_card(path: str | Path) -> dict[str, Any]:
     return card
 
 
-def read_prior(weights: str | Path, card_path: str | Path, sequence: str) -> Prior:
-    """Read a prior of a chain.
+def read_denoiser(weights: str | Path, card_path: str | Path) -> Denoiser:
+    """Read a trained denoiser, on the CPU.
 
     Args:
         weights: `weights.safetensors`.
         card_path: its `card.json`.
-        sequence: one-letter codes of the chain it shall speak of.
-
-    Returns:
-        The prior, ready to denoise, on the CPU.
 
     Raises:
         InputError: a file is missing, broken, or the two do not belong together.
@@ -98,9 +94,26 @@ def read_prior(weights: str | Path, card_path: str | Path, sequence: str) -> Pri
         raise InputError(
             f"{weights}: does not fit {card_path} ({error}): train the prior again"
         ) from error
-    length_unit = card["whitening"]["length_unit"]
+    return denoiser
+
+
+def read_prior(weights: str | Path, card_path: str | Path, sequence: str) -> Prior:
+    """Read a prior of a chain.
+
+    Args:
+        weights: `weights.safetensors`.
+        card_path: its `card.json`.
+        sequence: one-letter codes of the chain it shall speak of.
+
+    Returns:
+        The prior, ready to denoise, on the CPU.
+
+    Raises:
+        InputError: as `read_denoiser`.
+    """
+    denoiser = read_denoiser(weights, card_path)
     return Prior(
         denoiser=denoiser.eval().requires_grad_(requires_grad=False),
         residue_types=torch.from_numpy(residue_types(sequence)),
-        length_unit=length_unit,
+        length_unit=read_card(card_path)["whitening"]["length_unit"],
     )

@@ -1,8 +1,9 @@
 """What a prior is trained on: one molecule's conformers, or chains of many folds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -10,7 +11,10 @@ from equicryo.errors import InputError
 from equicryo.io.arrays import arrays_sha256
 from equicryo.io.chain_sets import read_chain_set
 from equicryo.io.points import read_conformers, read_points
+from equicryo.io.priors import describe_whitening
+from equicryo.io.provenance import current_commit
 from equicryo.io.tables import read_table
+from equicryo.models.denoiser import Denoiser
 from equicryo.models.examples import (
     Batch,
     ChainExamples,
@@ -114,3 +118,32 @@ def read_chain_training_set(
             for split in ("benchmark", "validation", "test")
         },
     )
+
+
+def describe_prior(
+    denoiser: Denoiser, data: TrainingSet, earlier: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return what a prior's card says of the network and of all that it has seen.
+
+    Args:
+        denoiser: the trained network.
+        data: what it was trained on.
+        earlier: card of the prior whose training was gone on with.
+    """
+    known = earlier or {"training_ids": []}
+    held_out = {
+        f"{split}_ids": data.held_out_ids.get(name, known.get(f"{split}_ids", []))
+        for split, name in (
+            ("held_out", "benchmark"),
+            ("validation", "validation"),
+            ("test", "test"),
+        )
+    }
+    return {
+        "training_ids": sorted({*known["training_ids"], *data.training_ids}),
+        **held_out,
+        "data_sha256": data.sha256,
+        "architecture": asdict(denoiser.network.config),
+        "whitening": describe_whitening(denoiser),
+        "commit": current_commit(),
+    }

@@ -183,6 +183,7 @@ class GeometricTransformer(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         """Create the network; `initialise` or a file gives it its weights."""
         super().__init__()
+        self.config = config
         width = config.width
         self.type_embedding = nn.Embedding(ABSENT_TYPE + 1, TYPE_WIDTH)
         self.types = nn.Linear((2 * TYPE_REACH + 1) * TYPE_WIDTH, width)

@@ -1,0 +1,95 @@
+"""How far a training has come: errors on unseen chains, and what the prior draws."""
+
+import matplotlib.figure
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from seaborn import color_palette
+from torch import Tensor
+
+from equicryo.figures.theme import WIDTH, mark_panel, use_theme
+from equicryo.inference.diffusion import ScheduleConfig, draw_prior
+from equicryo.models.prior import Prior
+from equicryo.models.training import VALIDATION_NOISE, DenoiserTraining
+from equicryo.seeds import derive_generator
+
+DRAWN = 3
+SCHEDULE = ScheduleConfig(steps=20, largest_noise=80.0, smallest_noise=0.05)
+
+
+def draw_training(training: DenoiserTraining) -> matplotlib.figure.Figure:
+    """Draw a training's curve, and chains drawn from the prior as it is now.
+
+    The chains are as long as the longest held-out one and have its sequence; the draws
+    use random numbers of their own, so that looking changes nothing.
+
+    Args:
+        training: under way, tested at least once.
+    """
+    use_theme()
+    types = max((batch.residue_types[0] for batch in training.held_out), key=len)
+    prior = Prior(denoiser=training.average.module, residue_types=types, length_unit=1)
+    generator = derive_generator(training.seed, "draw_training")
+    chains = draw_prior(prior, DRAWN, SCHEDULE, generator=generator).coordinates
+    figure = matplotlib.figure.Figure(figsize=(WIDTH, 2.4), layout="constrained")
+    curve, *places = figure.subplots(1, 1 + DRAWN, width_ratios=(1.5, *[1] * DRAWN))
+    draw_curve(curve, training.curve)
+    mark_panel(curve, "a", "denoising unseen chains")
+    for place, chain in zip(places, chains, strict=True):
+        draw_trace(place, chain)
+    mark_panel(places[0], "b", f"{DRAWN} chains drawn, {len(types)} residues")
+    return figure
+
+
+def draw_curve(axes: Axes, curve: list[dict[str, float]]) -> None:
+    """Draw the denoising RMSD at each noise level against the step.
+
+    Args:
+        axes: where to draw.
+        curve: rows of `CURVE_COLUMNS`.
+    """
+    steps = [row["step"] for row in curve]
+    colours = color_palette("viridis", len(VALIDATION_NOISE))
+    for noise, colour in zip(VALIDATION_NOISE, colours, strict=True):
+        errors = [row[f"rmsd_{noise:g}"] for row in curve]
+        axes.plot(steps, errors, color=colour, marker=".")
+        axes.annotate(
+            f"σ {noise:g} Å: {errors[-1]:.2f}",
+            (1.0, errors[-1]),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, 0),
+            textcoords="offset points",
+            color=colour,
+            fontsize=6.5,
+            va="center",
+            annotation_clip=False,
+        )
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("step")
+    axes.set_ylabel("RMSD after denoising (Å)")
+
+
+def draw_trace(axes: Axes, chain: Float[Tensor, "residue 3"]) -> None:
+    """Draw a chain as a line coloured from its first residue to its last.
+
+    It is seen along its shortest axis, at the scale of its longest.
+
+    Args:
+        axes: where to draw.
+        chain: Cα positions, Å.
+    """
+    centred = (chain - chain.mean(0)).double()
+    _, _, axis = torch.linalg.svd(centred, full_matrices=False)
+    seen = (centred @ axis.mT)[:, :2]
+    points = torch.stack((seen[:-1], seen[1:]), 1).numpy()
+    lines = LineCollection(points, cmap="viridis", linewidths=1.1, capstyle="round")
+    lines.set_array(torch.linspace(0.0, 1.0, len(points)).numpy())
+    axes.add_collection(lines)
+    reach = 1.1 * float(seen.abs().max())
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(-reach, reach)
+    axes.set_aspect("equal")
+    axes.set_xlabel("x (Å)")
+    axes.set_ylabel("y (Å)")
