@@ -23,3 +23,24 @@ rule benchmark_physics:
         code=fingerprint("benchmark_physics"),
     script:
         "../scripts/benchmark_physics.py"
+
+
+# As above; a minute.
+rule benchmark_prior:
+    input:
+        weights="resources/priors/generalist/weights.safetensors",
+        card="resources/priors/generalist/card.json",
+        chains="resources/chains/subset.npz",
+    output:
+        table=f"{RESULTS}/benchmarks/prior.csv",
+    log:
+        f"{RESULTS}/logs/benchmark_prior.log",
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=15,
+    params:
+        settings={"lengths": [64, 129, 214], "batch_residues": 1024, "rounds": 15},
+        code=fingerprint("benchmark_prior"),
+    script:
+        "../scripts/benchmark_prior.py"

@@ -1,9 +1,11 @@
 """Training state as safetensors with a JSON header: no pickle, exact resume."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Literal
 
 import lightning
@@ -18,6 +20,11 @@ from equicryo.errors import InputError
 from equicryo.io.files import replace_atomically
 from equicryo.io.pictures import save_figure
 from equicryo.models.training import DenoiserTraining
+
+logger = logging.getLogger(__name__)
+
+LINE_INTERVAL = 100
+"""Steps between lines in the log."""
 
 
 def train_with_checkpoints(
@@ -35,10 +42,10 @@ def train_with_checkpoints(
     config = training.config
     trainer = lightning.Trainer(
         max_steps=config.steps,
-        gradient_clip_val=config.gradient_clip,
         precision=_precision(),
         callbacks=[
             _LatestCheckpoint(checkpoint, config.checkpoint_interval),
+            _ProgressLines(),
             *watchers,
             *([TQDMProgressBar()] if sys.stderr.isatty() else []),
         ],
@@ -73,6 +80,25 @@ class _LatestCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=False,
             enable_version_counter=False,
         )
+
+
+class _ProgressLines(lightning.Callback):
+    """Log the step, the loss, the gradient and the time that is left."""
+
+    def on_train_start(self, trainer: lightning.Trainer, *_: Any) -> None:
+        self.start, self.first = perf_counter(), trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: DenoiserTraining, *_: Any
+    ) -> None:
+        step, steps = trainer.global_step, module.config.steps
+        if step % LINE_INTERVAL == 0 or step == steps:
+            pace = (perf_counter() - self.start) / (step - self.first)
+            logger.info(
+                "step %d of %d: loss %.3f, gradient %.2f, %.2f s a step, %.1f min left",
+                *(step, steps, module.latest_loss, module.latest_norm),
+                *(pace, pace * (steps - step) / 60.0),
+            )
 
 
 class TrainingPicture(lightning.Callback):
