@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import lightning
 import torch
@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from equicryo.errors import InputError
 from equicryo.io.files import replace_atomically
 from equicryo.io.pictures import save_figure
+from equicryo.models.precision import bfloat16_is_fast
 from equicryo.models.training import DenoiserTraining
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def train_with_checkpoints(
     config = training.config
     trainer = lightning.Trainer(
         max_steps=config.steps,
-        precision=_precision(),
+        precision="bf16-mixed" if bfloat16_is_fast() else "32-true",
         callbacks=[
             _LatestCheckpoint(checkpoint, config.checkpoint_interval),
             _ProgressLines(),
@@ -59,13 +60,6 @@ def train_with_checkpoints(
     )
     steps = torch.utils.data.DataLoader(range(config.steps), batch_size=None)
     trainer.fit(training, steps, ckpt_path=checkpoint if checkpoint.exists() else None)
-
-
-def _precision() -> Literal["bf16-mixed", "32-true"]:
-    """Return bfloat16 where hardware multiplies it; emulated, it is far slower."""
-    processor = torch.cpu.get_capabilities()
-    fast = processor.get("avx512_bf16") or processor.get("amx_bf16")
-    return "bf16-mixed" if torch.cuda.is_available() or fast else "32-true"
 
 
 class _LatestCheckpoint(ModelCheckpoint):

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from equicryo.models.precision import bfloat16_is_fast
+
 WEIGHT_DECAY = 0.01
 ADAM_DECAYS = (0.9, 0.98)
 MUON_DECAY = 0.95
@@ -21,8 +23,8 @@ ITERATIONS = 5
 class Muon(torch.optim.Optimizer):
     """Gradient descent whose steps have all singular values equal.
 
-    As `torch.optim.Muon`, but in the weights' own precision (that one computes in
-    bfloat16, which many processors only emulate), and all matrices of a shape at once.
+    As `torch.optim.Muon`, but all matrices of a shape at once, and in bfloat16 only
+    where that is not emulated.
 
     Source: Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/.
     """
@@ -34,6 +36,7 @@ class Muon(torch.optim.Optimizer):
             matrices: weights of two dimensions.
             rate: learning rate of square matrices.
         """
+        self.precision = torch.bfloat16 if bfloat16_is_fast() else torch.float32
         super().__init__(matrices, {"lr": rate})
 
     @torch.no_grad()
@@ -45,9 +48,8 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     alike[weight.shape].append(weight)
             for shape, weights in alike.items():
-                directions = orthogonalise(
-                    torch.stack([self._momentum(weight) for weight in weights])
-                )
+                momenta = torch.stack([self._momentum(weight) for weight in weights])
+                directions = orthogonalise(momenta.to(self.precision))
                 rate = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
                 for weight, direction in zip(weights, directions, strict=True):
                     weight.mul_(1.0 - group["lr"] * WEIGHT_DECAY)
@@ -110,7 +112,11 @@ class MuonWithAdam(torch.optim.Optimizer):
         self.parts = (
             Muon(matrices, matrix_rate),
             torch.optim.AdamW(
-                others, lr=other_rate, weight_decay=WEIGHT_DECAY, betas=ADAM_DECAYS
+                others,
+                lr=other_rate,
+                weight_decay=WEIGHT_DECAY,
+                betas=ADAM_DECAYS,
+                fused=True,
             ),
         )
         groups = [group for part in self.parts for group in part.param_groups]
