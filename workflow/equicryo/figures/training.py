@@ -1,13 +1,14 @@
 """How far a training has come: errors on unseen chains, and what the prior draws."""
 
 import matplotlib.figure
-import torch
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.ticker import NullFormatter
 from seaborn import color_palette
-from torch import Tensor
 
+from equicryo.figures.overlay import principal_axes
 from equicryo.figures.theme import WIDTH, mark_panel, use_theme
 from equicryo.inference.diffusion import ScheduleConfig, draw_prior
 from equicryo.models.prior import Prior
@@ -29,7 +30,9 @@ def draw_training(training: DenoiserTraining) -> matplotlib.figure.Figure:
     """
     use_theme()
     types = max((batch.residue_types[0] for batch in training.held_out), key=len)
-    prior = Prior(denoiser=training.average.module, residue_types=types, length_unit=1)
+    prior = Prior(
+        denoiser=training.average.module, residue_types=types, length_unit=1.0
+    )
     generator = derive_generator(training.seed, "draw_training")
     chains = draw_prior(prior, DRAWN, SCHEDULE, generator=generator).coordinates
     figure = matplotlib.figure.Figure(figsize=(WIDTH, 2.4), layout="constrained")
@@ -37,12 +40,12 @@ def draw_training(training: DenoiserTraining) -> matplotlib.figure.Figure:
     draw_curve(curve, training.curve)
     mark_panel(curve, "a", "denoising unseen chains")
     for place, chain in zip(places, chains, strict=True):
-        draw_trace(place, chain)
+        draw_trace(place, chain.double().numpy())
     mark_panel(places[0], "b", f"{DRAWN} chains drawn, {len(types)} residues")
     return figure
 
 
-def draw_curve(axes: Axes, curve: list[dict[str, float]]) -> None:
+def draw_curve(axes: Axes, curve: list[dict[str, int | float]]) -> None:
     """Draw the denoising RMSD at each noise level against the step.
 
     Args:
@@ -67,27 +70,26 @@ def draw_curve(axes: Axes, curve: list[dict[str, float]]) -> None:
         )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("step")
     axes.set_ylabel("RMSD after denoising (Å)")
 
 
-def draw_trace(axes: Axes, chain: Float[Tensor, "residue 3"]) -> None:
+def draw_trace(axes: Axes, chain: Float64[np.ndarray, "residue 3"]) -> None:
     """Draw a chain as a line coloured from its first residue to its last.
 
-    It is seen along its shortest axis, at the scale of its longest.
+    It is seen along its shortest principal axis.
 
     Args:
         axes: where to draw.
         chain: Cα positions, Å.
     """
-    centred = (chain - chain.mean(0)).double()
-    _, _, axis = torch.linalg.svd(centred, full_matrices=False)
-    seen = (centred @ axis.mT)[:, :2]
-    points = torch.stack((seen[:-1], seen[1:]), 1).numpy()
-    lines = LineCollection(points, cmap="viridis", linewidths=1.1, capstyle="round")
-    lines.set_array(torch.linspace(0.0, 1.0, len(points)).numpy())
+    seen = ((chain - chain.mean(0)) @ principal_axes(chain).T)[:, :2]
+    bonds = np.stack((seen[:-1], seen[1:]), 1)
+    lines = LineCollection(bonds, cmap="viridis", linewidths=1.1, capstyle="round")
+    lines.set_array(np.arange(len(bonds)))
     axes.add_collection(lines)
-    reach = 1.1 * float(seen.abs().max())
+    reach = 1.1 * np.abs(seen).max()
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
     axes.set_aspect("equal")
