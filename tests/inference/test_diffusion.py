@@ -5,6 +5,15 @@ import pytest
 import torch
 
 from equicryo.inference.diffusion import ScheduleConfig, draw_prior, step_down
+from equicryo.models.denoiser import Denoiser
+from equicryo.models.polymer import (
+    FREQUENCIES,
+    LENGTHS,
+    PolymerWhitening,
+    rouse_modes,
+)
+from equicryo.models.prior import Prior
+from equicryo.models.transformer import ABSENT_TYPE, NetworkConfig, initialise
 from equicryo.structure.superposition import radius_of_gyration, superpose
 
 
@@ -48,7 +57,7 @@ def test_last_step_returns_the_estimate():
 def test_draws_have_the_spread_of_the_ensemble(problem):
     schedule = ScheduleConfig(steps=40, largest_noise=80.0, smallest_noise=0.02)
     generator = torch.Generator().manual_seed(1)
-    draws = draw_prior(problem.prior(), 300, schedule, generator=generator)
+    draws = draw_prior(problem.prior(), 300, schedule, churn=0.0, generator=generator)
     whitening = problem.denoiser.whitening
     chains = draws.coordinates.double()
     aligned = superpose(chains, whitening.mean).apply(chains)
@@ -72,7 +81,9 @@ def test_draws_of_a_spoilt_prior_are_those_of_the_sound_one_but_for_scale(proble
             steps=10, largest_noise=80.0 * scale, smallest_noise=smallest * scale
         )
         generator = torch.Generator().manual_seed(2)
-        return draw_prior(problem.prior(scale), 3, schedule, generator=generator)
+        return draw_prior(
+            problem.prior(scale), 3, schedule, churn=0.0, generator=generator
+        )
 
     sound, spoilt = draw(1.0, 0.1), draw(unit, 0.1)
     # float32 network inputs differ by rounding of the scaled coordinates.
@@ -84,3 +95,39 @@ def test_draws_of_a_spoilt_prior_are_those_of_the_sound_one_but_for_scale(proble
         unit * float(sound.gyration[-1].mean()),
         rel_tol=1e-3,
     )
+
+
+@pytest.mark.parametrize("churn", [0.0, 0.3])
+def test_draws_of_several_lengths_have_the_spread_of_their_gaussian(churn):
+    """An untrained prior is the polymer's Gaussian, whose modes' variance is known."""
+    generator = torch.Generator().manual_seed(4)
+    denoiser = Denoiser(
+        NetworkConfig(width=8, rounds=1, layers=1, heads=1),
+        PolymerWhitening(torch.zeros(len(LENGTHS), len(FREQUENCIES))),
+    )
+    initialise(denoiser.network, generator)
+    short, long, copies = 12, 20, 150
+    types = torch.zeros(2 * copies, long, dtype=torch.int64)
+    types[:copies, short:] = ABSENT_TYPE
+    prior = Prior(denoiser=denoiser, residue_types=types, length_unit=1.0)
+    schedule = ScheduleConfig(steps=40, largest_noise=200.0, smallest_noise=0.05)
+    draws = draw_prior(prior, 2 * copies, schedule, churn=churn, generator=generator)
+    assert not draws.coordinates[:copies, short:].any()
+    for chains, residues in (
+        (draws.coordinates[:copies, :short], short),
+        (draws.coordinates[copies:], long),
+    ):
+        present = torch.ones(1, residues, dtype=torch.bool)
+        amplitude = rouse_modes(present, torch.float32)[0].T @ chains
+        expected = denoiser.whitening.variance(present)[0]
+        ratio = amplitude.square().mean((0, 2)) / expected
+        # 450 numbers a mode: 7 % each, 2 % their mean; Heun's 40 steps cost as much.
+        assert float(ratio.mean()) == pytest.approx(1.0, abs=0.06)
+        assert float((ratio - 1.0).abs().max()) < 0.35
+        last = (
+            draws.gyration[-1, :copies]
+            if residues == short
+            else draws.gyration[-1, copies:]
+        )
+        size = (chains.square().sum((1, 2)) / residues).sqrt()
+        torch.testing.assert_close(last, size, rtol=0.0, atol=0.05)

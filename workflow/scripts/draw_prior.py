@@ -22,6 +22,7 @@ draws = draw_prior(
     prior,
     settings["count"],
     ScheduleConfig(**settings["schedule"]),
+    churn=settings["churn"],
     generator=generator,
 )
 write_arrays(snakemake.output.draws, {"coordinates": draws.coordinates.numpy()})

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from equicryo.models.denoiser import centroid
 from equicryo.models.prior import Prior
-from equicryo.structure.superposition import radius_of_gyration
 
 SHRINKAGE_COLUMNS = ("noise_level", "rg_denoised_mean", "rg_denoised_sd")
 
@@ -78,8 +78,8 @@ class PriorDraws:
     """Unconditional draws, and how large the estimate was on the way.
 
     Attributes:
-        coordinates: Å, as claimed by the prior's card.
-        noise_level: σ at each step, Å.
+        coordinates: Å, as claimed by the prior's card; zero where no residue is.
+        noise_level: σ at each step, fresh noise included, Å.
         gyration: radius of gyration of each denoised estimate, Å.
     """
 
@@ -102,28 +102,40 @@ class PriorDraws:
 
 @torch.no_grad()
 def draw_prior(
-    prior: Prior, count: int, schedule: ScheduleConfig, *, generator: torch.Generator
+    prior: Prior,
+    count: int,
+    schedule: ScheduleConfig,
+    *,
+    churn: float,
+    generator: torch.Generator,
 ) -> PriorDraws:
     """Draw chains from a prior, in random orientations, centred.
 
-    Heun's method on the probability flow, two denoiser calls a step: with as many calls
-    an ancestral sampler loses a fifth of the variance along the prior's modes.
+    Heun's method, two denoiser calls a step: with as many calls an ancestral sampler
+    loses a fifth of the variance along the prior's modes.
 
     Args:
         prior: what to draw from.
-        count: how many.
+        count: how many; of a prior of several chains, as many as these.
         schedule: should start far above the size of the molecule.
+        churn: share by which fresh noise raises the noise level before each step, γ in
+            the source; 0 follows the probability flow.
         generator: source of the randomness.
 
-    Source: Karras et al. 2022, arXiv:2206.00364, algorithm 1.
+    Source: Karras et al. 2022, arXiv:2206.00364, algorithm 2, with the same γ at all
+        noise levels and S_noise 1; without churn it is their algorithm 1.
     """
     levels = schedule.noise_levels()
+    present = prior.present(count)
     shape = (count, prior.residues, 3)
     x = levels[0] * torch.randn(shape, generator=generator)
     gyration = []
-    for now, following in pairwise([*levels, 0.0]):
+    for level, following in pairwise([*levels, 0.0]):
+        now = level * (1.0 + churn)
+        fresh = torch.randn(shape, generator=generator)
+        x = x + math.sqrt(now**2 - level**2) * fresh
         denoised = prior.denoise(x, torch.full((count,), now))
-        gyration.append(radius_of_gyration(denoised))
+        gyration.append(_radius(denoised, present))
         slope = (x - denoised) / now
         ahead = x + (following - now) * slope
         if following > 0.0:
@@ -132,7 +144,15 @@ def draw_prior(
             ahead = x + (following - now) * slope
         x = ahead
     return PriorDraws(
-        coordinates=x - x.mean(1, keepdim=True),
-        noise_level=torch.tensor(levels),
+        coordinates=(x - centroid(x, present)) * present[..., None],
+        noise_level=(1.0 + churn) * torch.tensor(levels),
         gyration=torch.stack(gyration),
     )
+
+
+def _radius(
+    chains: Float[Tensor, "batch residue 3"], present: Bool[Tensor, "batch residue"]
+) -> Float[Tensor, " batch"]:
+    """Return the radius of gyration of each chain, whatever lies beyond its end, Å."""
+    centred = (chains - centroid(chains, present)) * present[..., None]
+    return (centred.square().sum((1, 2)) / present.sum(1)).sqrt()

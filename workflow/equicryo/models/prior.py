@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from equicryo.models.denoiser import Denoiser
+from equicryo.models.transformer import ABSENT_TYPE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,13 +16,15 @@ class Prior:
 
     Attributes:
         denoiser: the network, in the Å of its training data.
-        residue_types: index of each residue's type, of the chain it speaks of.
+        residue_types: index of each residue's type, of the chain it speaks of; or of
+            several chains, `ABSENT_TYPE` beyond their ends, of which a batch then
+            holds one each.
         length_unit: how many Å the card says one unit of the network is. 1 unless the
             record is wrong; the coordinates of a wrong one come out scaled by it.
     """
 
     denoiser: Denoiser
-    residue_types: Int[Tensor, " residue"]
+    residue_types: Int[Tensor, "*chain residue"]
     length_unit: float
 
     def denoise(
@@ -44,14 +47,17 @@ class Prior:
 
     @property
     def residues(self) -> int:
-        """Number of residues of the chain."""
-        return len(self.residue_types)
+        """Number of residues of the chain, or of the longest."""
+        return self.residue_types.shape[-1]
+
+    def present(self, count: int) -> Bool[Tensor, "batch residue"]:
+        """Return which residues there are in each chain of a batch."""
+        return (self.residue_types != ABSENT_TYPE).expand(count, -1)
 
     def deviation(self, noise_level: float) -> float:
         """Return the spread per coordinate left after denoising at σ, claimed Å."""
         level = torch.tensor([noise_level / self.length_unit], dtype=torch.float64)
-        present = torch.ones(1, self.residues, dtype=torch.bool)
-        spread = self.denoiser.whitening.deviation(level, present)
+        spread = self.denoiser.whitening.deviation(level, self.present(1))
         return self.length_unit * float(spread)
 
     def directions(

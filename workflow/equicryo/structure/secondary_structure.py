@@ -29,8 +29,8 @@ STRAND_ANGLE, STRAND_DIHEDRAL = (110.0, 138.0), (145.0, 235.0)
 def assign_structure(coordinates: Float64[np.ndarray, "residue 3"]) -> str:
     """Assign each residue of an unbroken chain to a helix, a strand or the coil.
 
-    The criteria are those of P-SEA, but for one: a helix's dihedrals count by magnitude,
-    so that a mirrored helix is one, too, whose hand `helix_hands` tells.
+    The criteria are those of P-SEA, but for one: dihedrals of a helix count by their
+    magnitude, so that a mirrored helix is one, too; `helix_hands` tells its hand.
 
     Args:
         coordinates: Cα positions, Å.
