@@ -4,7 +4,12 @@ from scipy.optimize import minimize
 
 from equicryo.errors import InputError
 from equicryo.structure import bonds
-from equicryo.structure.bonds import BOND_TOLERANCE, closest_contacts, repair_bonds
+from equicryo.structure.bonds import (
+    BOND_TOLERANCE,
+    closest_contacts,
+    project_bonds,
+    repair_bonds,
+)
 from equicryo.structure.chain import bond_lengths
 
 
@@ -77,3 +82,39 @@ def test_closest_contact_ignores_bonded_neighbours() -> None:
     stretched = square * np.array([3.0, 1.0, 1.0])
     found = closest_contacts(np.stack([square, stretched]))
     np.testing.assert_allclose(found, [np.sqrt(2.0), np.sqrt(10.0)], rtol=1e-14)
+
+
+def test_projected_bonds_are_right_and_move_less_than_inflated_ones() -> None:
+    """A smoothed chain, as averages are, folds up; a scaled one would not fit."""
+    chains = random_chains(7, 4, 60)
+    smooth = np.stack(
+        [
+            np.apply_along_axis(np.convolve, 0, chain, np.ones(9) / 9.0, "valid")
+            for chain in chains
+        ]
+    )
+    assert bond_lengths(smooth).mean() < 2.0
+    projected = project_bonds(smooth, 3.8)
+    np.testing.assert_allclose(bond_lengths(projected), 3.8, atol=BOND_TOLERANCE)
+    np.testing.assert_allclose(projected.mean(1), smooth.mean(1), atol=1e-9)
+    inflated = repair_bonds(smooth, np.full(51, 3.8))
+    moved = np.linalg.norm(projected - smooth, axis=-1).mean()
+    # A zigzag of 1.9 Å to either side already has all its bonds right.
+    assert moved < 1.95 < np.linalg.norm(inflated - smooth, axis=-1).mean()
+
+
+def test_projection_is_the_nearest_chain_with_right_bonds() -> None:
+    chain = random_chains(8, 1, 8)
+    noisy = chain + np.random.default_rng(9).normal(0.0, 0.3, chain.shape)
+    nearest = minimize(
+        lambda x: np.square(x - noisy.ravel()).sum(),
+        noisy.ravel(),
+        constraints={
+            "type": "eq",
+            "fun": lambda x: bond_lengths(x.reshape(1, 8, 3)).ravel() - 3.8,
+        },
+        method="SLSQP",
+    )
+    moved = np.square(project_bonds(noisy, 3.8) - noisy).sum()
+    assert nearest.success
+    assert moved < 1.1 * nearest.fun

@@ -12,6 +12,9 @@ BOND_TOLERANCE = 1e-3
 
 MAX_REPAIR_STEPS = 100
 
+RELAXATION_SWEEPS = 50
+"""Sweeps that leave bonds of a smoothed chain wrong by hundredths of an Å."""
+
 
 def repair_bonds(
     coordinates: Float64[np.ndarray, "conformer residue 3"],
@@ -49,6 +52,37 @@ def repair_bonds(
         f"the Cα-Cα bonds of a displaced conformer are still wrong after "
         f"{MAX_REPAIR_STEPS} repairs: lower mean_rmsd or use fewer modes"
     )
+
+
+def project_bonds(
+    coordinates: Float64[np.ndarray, "conformer residue 3"], length: float
+) -> Float64[np.ndarray, "conformer residue 3"]:
+    """Find chains near some others whose bonds all have one length.
+
+    Bonds far too short, as of an average of chains, are first relaxed one by one: the
+    chain then folds up on itself where Newton's method would inflate it as a whole,
+    which moves residues much further. Centroids stay.
+
+    Args:
+        coordinates: Cα positions, no two consecutive ones in one place, Å.
+        length: of every bond, Å.
+
+    Returns:
+        Coordinates whose bonds are right within `BOND_TOLERANCE`, Å.
+
+    Raises:
+        InputError: the bonds are too distorted to be repaired.
+
+    Source: Müller et al. 2007, doi:10.1016/j.jvcir.2007.01.005, section 3.3 (all bonds
+        of a sweep at once, half a step each).
+    """
+    for _ in range(RELAXATION_SWEEPS):
+        bonds = np.diff(coordinates, axis=1)
+        found = np.linalg.norm(bonds, axis=-1, keepdims=True)
+        tension = 0.25 * (1.0 - length / found) * bonds
+        pull = np.pad(tension, ((0, 0), (1, 1), (0, 0)))
+        coordinates = coordinates + np.diff(pull, axis=1)
+    return repair_bonds(coordinates, np.full(coordinates.shape[1] - 1, length))
 
 
 def closest_contacts(
