@@ -21,9 +21,10 @@ DENOISING_COLUMNS = (
     *("rg_ratio", "rg_ratio_expected", "mirror_change", "n"),
 )
 """Lengths in Å. `rg_ratio`: radius of gyration of the estimates over that of the
-truths, both root mean squares; `rg_ratio_expected`: what it is for a posterior mean that
-errs as much, √(1 − RMSD²/Rg²), since its error is orthogonal to it; `mirror_change`: by
-how much a reflection changes the score, relative to it; `n`: chains."""
+truths, both root mean squares; `rg_ratio_expected`: what it is for a posterior mean
+that errs as much, √(1 − RMSD²/Rg²), since its error is orthogonal to it;
+`mirror_change`: by how much a reflection changes the score, over its size; `n`: chains.
+"""
 
 SEQUENCE, NO_SEQUENCE = "sequence", "no_sequence"
 IDENTITY, LINEAR, BONDS = "identity", "linear_gaussian", "bond_projection"

@@ -1,11 +1,13 @@
 """Sets of chains in a plain NumPy archive."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from equicryo.errors import InputError
 from equicryo.io.arrays import read_arrays, write_arrays
+from equicryo.io.tables import read_table
 from equicryo.structure.chain_set import ChainSet
 
 
@@ -44,3 +46,29 @@ def read_chain_set(path: str | Path) -> ChainSet:
         raise InputError(
             f"{path}: no set of chains ({error}): delete it to have it made anew"
         ) from error
+
+
+def read_splits(
+    chains: str | Path, table: str | Path, splits: Collection[str]
+) -> ChainSet:
+    """Read the chains of some splits.
+
+    Args:
+        chains: archive as written.
+        table: CSV file with columns `id` and `split`.
+        splits: names of the splits wanted.
+
+    Raises:
+        InputError: a file is missing or damaged, or a split has no chain there.
+    """
+    found = read_chain_set(chains)
+    split = {row["id"]: row["split"] for row in read_table(table)}
+    empty = set(splits) - {split.get(name) for name in found.ids}
+    if empty:
+        raise InputError(
+            f"{table}: no chain of {chains} is in split {', '.join(sorted(empty))}: "
+            f"name some of {', '.join(sorted(set(split.values())))}"
+        )
+    return found.select(
+        [i for i, name in enumerate(found.ids) if split.get(name) in splits]
+    )

@@ -78,3 +78,35 @@ class ChainSet:
     def _span(self, index: int) -> slice:
         start = int(self.starts[index])
         return slice(start, start + int(self.lengths[index]))
+
+
+def gather_chains(
+    ids: tuple[str, ...],
+    sequence: str,
+    coordinates: Sequence[Float64[np.ndarray, "_ 3"]],
+) -> ChainSet:
+    """Make a set of chains given one by one.
+
+    Args:
+        ids: one a chain.
+        sequence: one-letter codes of all residues, chain after chain.
+        coordinates: Cα positions, Å; rounded to `COORDINATE_STEP`.
+
+    Raises:
+        ValueError: the fields do not describe the same chains, or a residue lies too
+            far from its chain's centroid to be stored.
+    """
+    steps = np.concatenate([one - one.mean(axis=0) for one in coordinates])
+    steps = np.rint(steps / COORDINATE_STEP)
+    reach = np.iinfo(np.int16).max
+    if not (np.abs(steps) <= reach).all():
+        raise ValueError(
+            f"a residue lies {np.abs(steps).max() * COORDINATE_STEP:.0f} Å from the "
+            f"centroid of its chain, above {reach * COORDINATE_STEP:.0f} Å"
+        )
+    return ChainSet(
+        ids=ids,
+        lengths=np.array([len(one) for one in coordinates]),
+        sequence=sequence,
+        steps=steps.astype(np.int16),
+    )

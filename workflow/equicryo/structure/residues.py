@@ -33,7 +33,7 @@ THREE_TO_ONE = MappingProxyType({three: one for one, three in ONE_TO_THREE.items
 RESIDUES = "".join(ONE_TO_THREE)
 """One-letter codes in alphabetical order; the position is the type index."""
 
-UNKNOWN_TYPE = len(RESIDUES)
+UNKNOWN_LETTER, UNKNOWN_TYPE = "X", len(RESIDUES)
 
 # Atoms of the residue in a chain (the neutral amino acid minus water): C, H, N, O, S.
 _COMPOSITIONS = {

@@ -1,0 +1,131 @@
+# What a generalist prior must prove: on draws, and on chains that it has not seen.
+
+HELD_OUT_CHAINS = {
+    "targets": "resources/chains/targets.npz",
+    "held_out": "resources/chains/held_out.csv",
+}
+SHIPPED_CHAINS = {
+    "training": "resources/chains/subset.npz",
+    "splits": "resources/chains/splits.csv",
+}
+
+
+def list_assessed():
+    """Return a generalist prior for each set of weights that a study uses."""
+    used = {name for study in config["studies"] for name in study["prior"]}
+    adopted = [name for name in ADOPTED_PRIORS if name in used]
+    return list({config["priors"][name]["weights"]: name for name in adopted}.values())
+
+
+ASSESSED_PRIORS = list_assessed()
+GENERALISTS = [
+    name for name, prior in config["priors"].items() if prior["regime"] == "generalist"
+]
+
+
+rule draw_chains:
+    input:
+        **HELD_OUT_CHAINS,
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+    output:
+        chains=f"{RESULTS}/priors/{{prior}}/chains/{{mode}}.npz",
+        trace=f"{RESULTS}/priors/{{prior}}/chains/{{mode}}.csv",
+    log:
+        f"{RESULTS}/logs/draw_chains/{{prior}}_{{mode}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_chains/{{prior}}_{{mode}}.tsv"
+    wildcard_constraints:
+        prior=one_of(GENERALISTS),
+        mode="sequence|no_sequence",
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings=config["assessment"],
+        seed=config["seed"],
+        code=fingerprint("draw_chains"),
+    script:
+        "../scripts/draw_chains.py"
+
+
+rule denoise_chains:
+    input:
+        **HELD_OUT_CHAINS,
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+    output:
+        denoising=f"{RESULTS}/priors/{{prior}}/denoising.csv",
+    log:
+        f"{RESULTS}/logs/denoise_chains/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/denoise_chains/{{prior}}.tsv"
+    wildcard_constraints:
+        prior=one_of(GENERALISTS),
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings={k: config["assessment"][k] for k in ("splits", "noise_copies")},
+        seed=config["seed"],
+        code=fingerprint("denoise_chains"),
+    script:
+        "../scripts/denoise_chains.py"
+
+
+rule assess_prior:
+    input:
+        **HELD_OUT_CHAINS,
+        **SHIPPED_CHAINS,
+        chains=f"{RESULTS}/priors/{{prior}}/chains/sequence.npz",
+        chains_no_sequence=f"{RESULTS}/priors/{{prior}}/chains/no_sequence.npz",
+        denoising=f"{RESULTS}/priors/{{prior}}/denoising.csv",
+    output:
+        quality=f"{RESULTS}/priors/{{prior}}/quality.csv",
+    log:
+        f"{RESULTS}/logs/assess_prior/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/assess_prior/{{prior}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        splits=config["assessment"]["splits"],
+        code=fingerprint("assess_prior"),
+    script:
+        "../scripts/assess_prior.py"
+
+
+rule draw_quality:
+    input:
+        **HELD_OUT_CHAINS,
+        **SHIPPED_CHAINS,
+        chains=f"{RESULTS}/priors/{{prior}}/chains/sequence.npz",
+        trace=f"{RESULTS}/priors/{{prior}}/chains/sequence.csv",
+        trace_no_sequence=f"{RESULTS}/priors/{{prior}}/chains/no_sequence.csv",
+        denoising=f"{RESULTS}/priors/{{prior}}/denoising.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/prior_quality_{{prior}}.svg",
+            caption="../report/prior_quality.rst",
+            category="Priors",
+            labels={"figure": "quality of {prior}"},
+        ),
+        png=f"{RESULTS}/figures/prior_quality_{{prior}}.png",
+        csv=f"{RESULTS}/figures/prior_quality_{{prior}}.csv",
+    log:
+        f"{RESULTS}/logs/draw_quality/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_quality/{{prior}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        splits=config["assessment"]["splits"],
+        code=fingerprint("draw_quality"),
+    script:
+        "../scripts/draw_quality.py"
