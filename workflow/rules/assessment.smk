@@ -129,3 +129,72 @@ rule draw_quality:
         code=fingerprint("draw_quality"),
     script:
         "../scripts/draw_quality.py"
+
+
+# Asked for by the name of their files only: they tell of the method, not of any data.
+rule train_mixture:
+    input:
+        points=f"{RESULTS}/structures/1hel/points.npz",
+    output:
+        weights=f"{RESULTS}/mixture/weights.safetensors",
+        card=f"{RESULTS}/mixture/card.json",
+    log:
+        f"{RESULTS}/logs/train_mixture.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_mixture.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings={
+            "whitened": 1000,
+            "network": {"width": 64, "rounds": 2, "layers": 2, "heads": 4},
+            "training": {
+                "steps": 2000,
+                "batch_residues": 1024,
+                "learning_rate": 0.001,
+                "matrix_rate": 0.01,
+                "warm_up": 50,
+                "cool_down": 1000,
+                "average_decay": 0.99,
+                "smallest_noise": 0.05,
+                "largest_noise": 80.0,
+                "gradient_clip": 1.0,
+                "checkpoint_interval": 500,
+                "validation_interval": 500,
+            },
+        },
+        seed=config["seed"],
+        code=fingerprint("train_mixture"),
+    script:
+        "../scripts/train_mixture.py"
+
+
+rule compare_mixture:
+    input:
+        points=f"{RESULTS}/structures/1hel/points.npz",
+        weights=f"{RESULTS}/mixture/weights.safetensors",
+        card=f"{RESULTS}/mixture/card.json",
+    output:
+        svg=f"{RESULTS}/figures/mixture.svg",
+        png=f"{RESULTS}/figures/mixture.png",
+        csv=f"{RESULTS}/figures/mixture.csv",
+    log:
+        f"{RESULTS}/logs/compare_mixture.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_mixture.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        settings={
+            "chains": 1000,
+            "churn": 0.0,
+            "schedule": {"steps": 60, "largest_noise": 80.0, "smallest_noise": 0.05},
+        },
+        seed=config["seed"],
+        code=fingerprint("compare_mixture"),
+    script:
+        "../scripts/compare_mixture.py"

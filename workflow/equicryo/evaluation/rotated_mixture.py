@@ -1,9 +1,9 @@
 """A toy protein whose posterior is known: a Gaussian mixture, turned at random.
 
 A denoiser that is equivariant to proper rotations can only learn a law that they leave
-alone. So the closed form averages over all rotations, too: given a component and a noisy
-chain, the orientation follows a matrix Fisher law, whose normaliser is an integral along
-a line.
+alone. So the closed form averages over all rotations, too: given a component and a
+noisy chain, the orientation follows a matrix Fisher law, whose normaliser is an
+integral along a line.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,10 @@ from torch import Tensor
 from equicryo.models.examples import Batch
 from equicryo.physics.rotations import draw_rotations
 from equicryo.structure.residues import UNKNOWN_TYPE
+
+HELICES, SHEET = slice(4, 36), slice(37, 69)
+WEIGHTS, SPREAD = (0.5, 0.2, 0.3), 0.5
+"""Residues of lysozyme in the folds of `fold_mixture`, their weights, and Å."""
 
 NODES = 300
 REACH = 40.0
@@ -110,6 +114,26 @@ class RotatedMixture:
         right[..., 2, :] *= hands[1][..., None]
         singular[..., 2] *= hands[0] * hands[1]
         return left, singular, right
+
+
+def fold_mixture(
+    lysozyme: Float64[np.ndarray, "residue 3"],
+) -> RotatedMixture:
+    """Make a mixture of three folds of 32 residues of lysozyme.
+
+    They are its first two helices, these in a mirror, and its sheet: a fold and its
+    mirror image have the same distances, and differ here in weight alone.
+
+    Args:
+        lysozyme: all Cα positions of 1HEL, Å.
+    """
+    helices, sheet = lysozyme[HELICES], lysozyme[SHEET]
+    means = np.stack([helices, helices * [1.0, 1.0, -1.0], sheet])
+    return RotatedMixture(
+        means=torch.from_numpy(means - means.mean(1, keepdims=True)),
+        weights=torch.tensor(WEIGHTS, dtype=torch.float64),
+        spread=SPREAD,
+    )
 
 
 def log_normaliser(

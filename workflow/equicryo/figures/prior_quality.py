@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from equicryo.evaluation.chain_geometry import MAP_BIN
 from equicryo.evaluation.denoising import (
     BONDS,
     IDENTITY,
@@ -22,7 +23,7 @@ COLOURS = {
 }
 LABELS = {
     SEQUENCE: "with sequence",
-    NO_SEQUENCE: "without",
+    NO_SEQUENCE: "without it",
     IDENTITY: "noisy input",
     LINEAR: "linear Gaussian",
     BONDS: "bonds put right",
@@ -68,13 +69,12 @@ def draw_size(axes: Axes, curves: pd.DataFrame) -> None:
             axes.fill_between(
                 rows["x"], y - deviation, y + deviation, color=colour, alpha=0.2, lw=0
             )
-            axes.plot(rows["x"], y, color=colour, label=f"drawn, {LABELS[mode]}")
+            axes.plot(rows["x"], y, color=colour, label=f"drawn {LABELS[mode]}")
         elif kind == "expected":
-            axes.plot(rows["x"], y, color=colour, linestyle=":", label="its due")
+            axes.plot(rows["x"], y, color=colour, linestyle=":", label="_due")
         else:
-            axes.plot(
-                rows["x"], y, "o", color=colour, label=f"denoised, {LABELS[mode]}"
-            )
+            axes.plot(rows["x"], y, "o", color=colour, label=f"denoised {LABELS[mode]}")
+    axes.plot([], [], color=INK, linestyle=":", label="due to its error")
     axes.axhline(1.0, color=GREY, linewidth=0.7)
     _noise_axis(axes)
     axes.set_ylim(bottom=0.0)
@@ -95,7 +95,7 @@ def draw_mirror(axes: Axes, curves: pd.DataFrame) -> None:
     axes.hlines(LEAST_CHANGE, curves["x"].min(), 1.0, color=INK, linestyle="--", lw=0.9)
     _noise_axis(axes)
     axes.set_ylim(bottom=0.0)
-    axes.set_ylabel("change of score by a reflection")
+    axes.set_ylabel("change of mirrored score")
     axes.legend(fontsize=5.5)
 
 
@@ -146,17 +146,14 @@ def draw_map(axes: Axes, curves: pd.DataFrame, name: str) -> None:
         name: of the set.
     """
     rows = curves[curves["series"] == name]
-    axes.scatter(
-        rows["y"],
-        rows["x"],
-        c=rows["z"],
-        cmap="viridis",
-        vmin=-4.5,
-        vmax=-1.0,
-        marker="s",
-        s=6.0,
-        linewidths=0,
+    half = 0.5 * MAP_BIN
+    angles, dihedrals = (
+        np.arange(half, 180, MAP_BIN),
+        np.arange(half - 180, 180, MAP_BIN),
     )
+    grid = rows.pivot_table(index="x", columns="y", values="z")
+    grid = grid.reindex(index=angles, columns=dihedrals)
+    axes.pcolormesh(grid.columns, grid.index, grid, cmap="viridis", vmin=-4.5, vmax=-1)
     axes.set_xlim(-180.0, 180.0)
     axes.set_ylim(40.0, 180.0)
     axes.set_xticks([-180, -90, 0, 90, 180])
