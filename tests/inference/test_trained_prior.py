@@ -1,4 +1,4 @@
-"""Laws that weights must keep after training: a small network's, and the shipped ones."""
+"""Laws that weights keep after training: a small network's, and the shipped ones."""
 
 import copy
 from pathlib import Path

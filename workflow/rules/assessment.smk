@@ -131,6 +131,69 @@ rule draw_quality:
         "../scripts/draw_quality.py"
 
 
+# The two below are asked for by name: an hour, and tmtools, which is GPL; half an hour.
+rule compare_folds:
+    input:
+        **HELD_OUT_CHAINS,
+        drawn=f"{RESULTS}/priors/{{prior}}/chains/sequence.npz",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+        chains="results/chains/chains.npz",
+        scores=expand(
+            "results/chains/scores/{held_out}.csv",
+            held_out=[
+                name
+                for name, split in (line.split(",") for line in HELD_OUT)
+                if split in config["assessment"]["splits"]
+            ],
+        ),
+    output:
+        folds=f"{RESULTS}/priors/{{prior}}/folds.csv",
+    log:
+        f"{RESULTS}/logs/compare_folds/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_folds/{{prior}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=180,
+    params:
+        draws=16,
+        splits=config["assessment"]["splits"],
+        code=fingerprint("compare_folds"),
+    script:
+        "../scripts/compare_folds.py"
+
+
+rule compare_samplers:
+    input:
+        **HELD_OUT_CHAINS,
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+    output:
+        table=f"{RESULTS}/priors/{{prior}}/samplers.csv",
+    log:
+        f"{RESULTS}/logs/compare_samplers/{{prior}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_samplers/{{prior}}.tsv"
+    wildcard_constraints:
+        prior=one_of(GENERALISTS),
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=180,
+    params:
+        settings={
+            "steps": [25, 50, 100],
+            "churn": [0.0, 0.1, 0.3],
+            "samples": 16,
+            "noise": {"largest_noise": 80.0, "smallest_noise": 0.05},
+        },
+        seed=config["seed"],
+        code=fingerprint("compare_samplers"),
+    script:
+        "../scripts/compare_samplers.py"
+
+
 # Asked for by the name of their files only: they tell of the method, not of any data.
 rule train_mixture:
     input:
