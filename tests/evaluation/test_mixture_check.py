@@ -14,7 +14,7 @@ from equicryo.models.denoiser import Denoiser
 from equicryo.models.polymer import fit_polymer
 from equicryo.models.transformer import NetworkConfig, initialise
 
-COUNT = 400
+COUNT = 300
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +52,8 @@ def test_error_of_any_estimate_is_the_exact_one_and_the_excess(mixture):
         fit_polymer(list(some.numpy())),
     )
     initialise(denoiser.network, generator)
-    rows = compare_estimates(denoiser, mixture, (1.0, 8.0), COUNT, generator=generator)
-    for level in (1.0, 8.0):
+    rows = compare_estimates(denoiser, mixture, (4.0,), COUNT, generator=generator)
+    for level in (4.0,):
         rmsd, excess = (row for row in rows if row["at"] == level)
         assert (rmsd["quantity"], excess["quantity"]) == ("rmsd", "excess")
         assert rmsd["value"] > rmsd["exact"]

@@ -35,7 +35,7 @@ def held_out() -> ChainSet:
 
 @pytest.fixture(scope="session")
 def small() -> Denoiser:
-    """A network after a hundred steps of training, all of them at σ of about 1 Å."""
+    """A network after sixty steps of training, all of them at σ of about 1 Å."""
     subset = read_chain_set(CHAINS / "subset.npz")
     chains = subset.select(np.flatnonzero(subset.lengths < 60)[:60].tolist())
     made = Denoiser(
@@ -47,8 +47,8 @@ def small() -> Denoiser:
     matrices, others = split_weights(made.network)
     optimizer = MuonWithAdam(matrices, others, matrix_rate=0.01, other_rate=1e-3)
     examples = ChainExamples(chains)
-    for _ in range(100):
-        batch = examples.draw(400, generator)
+    for _ in range(60):
+        batch = examples.draw(250, generator)
         noise = torch.randn(batch.coordinates.shape, generator=generator)
         level = torch.randn(len(noise), generator=generator).exp()
         errors = denoising_errors(made, batch, noise, level)[-1]

@@ -78,10 +78,10 @@ def compare_draws(
         found = chains[component == index]
         share, exact = len(found) / count, float(mixture.weights[index])
         error = (exact * (1.0 - exact) / count) ** 0.5
-        rows.append(_row("weight", index, share, exact, error, count))
+        rows.append(_row("weight", float(index), share, exact, error, count))
         if len(found) > 1:
             value, error = _root_mean(rmsd(found, mean).square())
-            rows.append(_row("spread", index, value, due, error, len(found)))
+            rows.append(_row("spread", float(index), value, due, error, len(found)))
     return rows
 
 
