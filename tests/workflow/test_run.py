@@ -50,12 +50,16 @@ def test_every_contract_file_is_there(finished):
     names = ["metrics.csv", "report.html", "provenance.json"]
     names += [
         f"figures/{name}.{suffix}"
-        for name in ("ctf", "collapse", "calibration", "overlay")
+        for name in (
+            *("ctf", "collapse", "calibration", "overlay"),
+            "prior_quality_generalist_1hel",
+        )
         for suffix in ("svg", "png", "csv")
     ]
     images = ("particles.star", "particles.mrcs", "truth.cif", "normal.npz")
     names += [f"images/1hel_40/{name}" for name in images]
     names += ["priors/conformer_1hel/weights.safetensors", "structures/1hel/voxels.mrc"]
+    names += ["priors/generalist_1hel/quality.csv"]
     assert [name for name in names if not (folder / name).stat().st_size] == []
 
 
