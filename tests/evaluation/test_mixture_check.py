@@ -13,6 +13,7 @@ from equicryo.evaluation.rotated_mixture import (
 from equicryo.models.denoiser import Denoiser
 from equicryo.models.polymer import fit_polymer
 from equicryo.models.transformer import NetworkConfig, initialise
+from equicryo.structure.chain import Chain
 
 COUNT = 300
 
@@ -20,7 +21,17 @@ COUNT = 300
 @pytest.fixture(scope="module")
 def mixture() -> RotatedMixture:
     polymer = gemmi.read_structure("resources/structures/1hel.pdb")[0][0].get_polymer()
-    return fold_mixture(np.array([list(residue["CA"][0].pos) for residue in polymer]))
+    positions = np.array([list(residue["CA"][0].pos) for residue in polymer])
+    chain = Chain(
+        name="1hel",
+        chain_id="A",
+        sequence=gemmi.one_letter_code([residue.name for residue in polymer]),
+        residue_numbers=np.arange(1, len(positions) + 1),
+        insertion_codes=("",) * len(positions),
+        coordinates=positions,
+        b_factors=np.zeros(len(positions)),
+    )
+    return fold_mixture(chain)
 
 
 def test_exact_draws_have_exact_weights_and_spreads(mixture):

@@ -19,6 +19,7 @@ def mixture() -> RotatedMixture:
         means=torch.stack((folds[0], folds[0] * mirror, folds[1])),
         weights=torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64),
         spread=0.5,
+        residue_types=torch.arange(8),
     )
 
 

@@ -5,7 +5,7 @@ import torch
 from matplotlib.figure import Figure
 
 from equicryo.evaluation.mixture_check import compare_draws, compare_estimates
-from equicryo.evaluation.rotated_mixture import fold_mixture
+from equicryo.evaluation.rotated_mixture import HELICES, fold_mixture
 from equicryo.figures.mixture import draw_components, draw_estimates
 from equicryo.figures.theme import WIDTH, mark_panel, use_theme
 from equicryo.inference.diffusion import ScheduleConfig, draw_prior
@@ -16,14 +16,13 @@ from equicryo.io.priors import read_prior
 from equicryo.io.tables import write_frame
 from equicryo.models.training import VALIDATION_NOISE
 from equicryo.seeds import derive_generator
-from equicryo.structure.residues import UNKNOWN_LETTER
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 files, settings = snakemake.input, snakemake.params.settings
-mixture = fold_mixture(read_points(files.points).coordinates)
-sequence = UNKNOWN_LETTER * mixture.means.shape[1]
-prior = read_prior(files.weights, files.card, sequence)
+chain = read_points(files.points)
+mixture = fold_mixture(chain)
+prior = read_prior(files.weights, files.card, chain.sequence[HELICES])
 generator = derive_generator(snakemake.params.seed, "compare_mixture")
 
 count = settings["chains"]

@@ -24,7 +24,7 @@ settings, seed = snakemake.params.settings, snakemake.params.seed
 output = snakemake.output
 network = NetworkConfig(**settings["network"])
 config = TrainingConfig(**settings["training"])
-mixture = fold_mixture(read_points(snakemake.input.points).coordinates)
+mixture = fold_mixture(read_points(snakemake.input.points))
 generator = derive_generator(seed, "train_mixture")
 
 chains, _ = mixture.draw_chains(settings["whitened"], generator=generator)

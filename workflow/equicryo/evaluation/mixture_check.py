@@ -6,7 +6,6 @@ from torch import Tensor
 
 from equicryo.evaluation.rotated_mixture import RotatedMixture
 from equicryo.models.denoiser import Denoiser
-from equicryo.structure.residues import UNKNOWN_TYPE
 from equicryo.structure.superposition import rmsd
 
 MIXTURE_COLUMNS = ("quantity", "at", "value", "exact", "error", "n")
@@ -45,7 +44,7 @@ def compare_estimates(
         clean, _ = mixture.draw_chains(count, generator=generator)
         noise = torch.randn(clean.shape, generator=generator, dtype=torch.float64)
         noisy = clean + level * (noise - noise.mean(1, keepdim=True))
-        types = torch.full(clean.shape[:2], UNKNOWN_TYPE)
+        types = mixture.residue_types.expand(count, -1)
         sigma = torch.full((count,), level)
         estimate = denoiser(noisy.float(), sigma, types).double()
         exact = mixture.posterior_mean(noisy, level)

@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from equicryo.models.examples import Batch
+from equicryo.models.examples import Batch, ensemble_batch
 from equicryo.physics.rotations import draw_rotations
-from equicryo.structure.residues import UNKNOWN_TYPE
+from equicryo.structure.chain import Chain
+from equicryo.structure.residues import residue_types
 
 HELICES, SHEET = slice(4, 36), slice(37, 69)
 WEIGHTS, SPREAD = (0.5, 0.2, 0.3), 0.5
@@ -34,11 +35,14 @@ class RotatedMixture:
         means: μ, centred, Å.
         weights: probability of each component.
         spread: s of each coordinate, Å; displacements leave the centroid alone.
+        residue_types: the same for every component, so that they tell where along the
+            chain a residue is, and nothing of its fold.
     """
 
     means: Float64[Tensor, "component residue 3"]
     weights: Float64[Tensor, " component"]
     spread: float
+    residue_types: Int64[Tensor, " residue"]
 
     def draw_chains(
         self, count: int, *, generator: torch.Generator
@@ -55,12 +59,10 @@ class RotatedMixture:
         return body @ draw_rotations(count, generator=generator).mT, component
 
     def draw(self, batch_residues: int, generator: torch.Generator) -> Batch:
-        """Draw a training batch of about that many residues, without a sequence."""
-        residues = self.means.shape[1]
-        count = max(1, round(batch_residues / residues))
+        """Draw a training batch of about that many residues."""
+        count = max(1, round(batch_residues / len(self.residue_types)))
         chains, _ = self.draw_chains(count, generator=generator)
-        types = torch.full((count, residues), UNKNOWN_TYPE)
-        return Batch(coordinates=chains.float(), residue_types=types)
+        return ensemble_batch(chains.float(), self.residue_types)
 
     def log_density(
         self, noisy: Float64[Tensor, "chain residue 3"], noise_level: float
@@ -116,23 +118,23 @@ class RotatedMixture:
         return left, singular, right
 
 
-def fold_mixture(
-    lysozyme: Float64[np.ndarray, "residue 3"],
-) -> RotatedMixture:
+def fold_mixture(lysozyme: Chain) -> RotatedMixture:
     """Make a mixture of three folds of 32 residues of lysozyme.
 
-    They are its first two helices, these in a mirror, and its sheet: a fold and its
-    mirror image have the same distances, and differ here in weight alone.
+    They are its first two helices, these in a mirror, and its sheet, all with the
+    sequence of the first: a fold and its mirror image have the same distances, and
+    differ here in weight alone.
 
     Args:
-        lysozyme: all Cα positions of 1HEL, Å.
+        lysozyme: the whole chain of 1HEL.
     """
-    helices, sheet = lysozyme[HELICES], lysozyme[SHEET]
+    helices, sheet = lysozyme.coordinates[HELICES], lysozyme.coordinates[SHEET]
     means = np.stack([helices, helices * [1.0, 1.0, -1.0], sheet])
     return RotatedMixture(
         means=torch.from_numpy(means - means.mean(1, keepdims=True)),
         weights=torch.tensor(WEIGHTS, dtype=torch.float64),
         spread=SPREAD,
+        residue_types=torch.from_numpy(residue_types(lysozyme.sequence[HELICES])),
     )
 
 
