@@ -91,6 +91,7 @@ for name in SIMULATED:
 for name, stack in config["stacks"].items():
     check_names(f"stacks: {name}", "structure", [stack["target"]])
 check_names("relion_maps", "dataset", config["relion_maps"])
+check_names("scaling_priors", "prior", config["scaling_priors"])
 
 STUDIES = list_reconstructions()
 RECONSTRUCTIONS = list(STUDIES)
