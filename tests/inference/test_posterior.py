@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from equicryo.inference.diffusion import ScheduleConfig
-from equicryo.inference.dps import Guidance, _limit, _Stiffness, sample_dps
+from equicryo.inference.dps import sample_dps
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.orientation import place_chain, propose_chains
+from equicryo.inference.sampling import Curvature, Guidance, Target
 from equicryo.inference.scale import ScaleConfig, infer_scale, search_scale
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.gain import KnownGain, UnknownGain
@@ -54,7 +55,8 @@ def test_samples_come_from_the_images_and_not_from_the_prior(problem, sampler):
     truth = problem.truth.float()
     start = rmsd(problem.ensemble.float(), truth).mean()
     assert float(rmsd_unaligned(samples, truth).mean()) < 0.25 * float(start)
-    assert steps[-1].row()["nfe"] == sampler.schedule.steps
+    # A value and a gradient a step.
+    assert steps[-1].row()["nfe"] == 2 * sampler.schedule.steps
 
 
 def test_without_weight_the_images_only_fix_the_orientation(problem, sampler):
@@ -79,7 +81,7 @@ def test_implicit_step_solves_its_linear_system():
     )
     root = torch.randn(5, 5, dtype=torch.float64, generator=generator)
     variance = torch.tensor([torch.inf, 9.0, 4.0, 1.0, 0.2], dtype=torch.float64)
-    stiffness = _Stiffness(
+    curvature = Curvature(
         blur=0.0, directions=directions, variance=variance, information=root @ root.T
     )
     gradient = (
@@ -90,17 +92,23 @@ def test_implicit_step_solves_its_linear_system():
     system = jacobian @ root @ root.T @ jacobian
     full = torch.eye(12).double() + length * directions @ system @ directions.T
     expected = torch.linalg.solve(full, length * gradient.ravel())
-    actual = stiffness.step(gradient, sigma, length)
+    actual = curvature.implicit_step(gradient, sigma, length)
     torch.testing.assert_close(actual.ravel(), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_moves_are_cut_to_their_limit_and_no_further():
+def test_moves_are_cut_to_the_likelihood_s_reach_and_no_further(problem):
+    target = Target(
+        likelihood=problem.likelihood,
+        guidance=Guidance(alpha=1.0, scale=1.5),
+        blur_per_noise=0.3,
+    )
     generator = torch.Generator().manual_seed(0)
     move = torch.randn(2, 30, 3, generator=generator)
     move[0] *= 10.0
     move[1] *= 0.01
-    cut = _limit(move, 1.0)
-    assert torch.allclose(cut[0].square().sum(-1).mean().sqrt(), torch.tensor(1.0))
+    cut = target.limit(move, 2.0)
+    # Blobs of 1.5 Å blurred by 2 Å, in units of 1.5 Å.
+    assert float(cut[0].square().sum(-1).mean().sqrt()) == pytest.approx(2.5 / 1.5)
     assert torch.equal(cut[1], move[1])
 
 

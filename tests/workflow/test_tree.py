@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from equicryo.inference.diffusion import ScheduleConfig
-from equicryo.inference.dps import DpsConfig
 from equicryo.inference.orientation import OrientationConfig
+from equicryo.inference.samplers import SAMPLERS
 from equicryo.inference.scale import ScaleConfig
 from equicryo.io.structures import StructureConfig
 from equicryo.models.training import TrainingConfig
@@ -52,11 +52,11 @@ KEYS = SCHEMA["properties"]
         (EnsembleConfig, KEYS["ensembles"]["additionalProperties"]),
         (StackConfig, SCHEMA["$defs"]["simulated"]),
         (ScheduleConfig, SCHEMA["$defs"]["schedule"]),
-        (DpsConfig, KEYS["samplers"]["properties"]["dps"]),
-        (
-            OrientationConfig,
-            KEYS["samplers"]["properties"]["dps"]["properties"]["orientation"],
+        *(
+            (sampler.settings, KEYS["samplers"]["properties"][name])
+            for name, sampler in SAMPLERS.items()
         ),
+        (OrientationConfig, SCHEMA["$defs"]["orientation"]),
         (ScaleConfig, KEYS["scale_inference"]),
         (NetworkConfig, SCHEMA["$defs"]["network"]),
         (TrainingConfig, SCHEMA["$defs"]["training"]),
@@ -68,6 +68,10 @@ def test_schema_and_dataclass_agree_key_for_key(settings, block):
     assert set(block["properties"]) == names
     assert set(block["required"]) == names
     assert block["additionalProperties"] is False
+
+
+def test_schema_and_registry_have_the_same_samplers():
+    assert set(KEYS["samplers"]["properties"]) == set(SAMPLERS)
 
 
 @pytest.mark.parametrize("name", ["config", "test", "paper"])

@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 import torch
 
-from equicryo.inference.dps import read_dps_config
 from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.samplers import read_sampler
 from equicryo.inference.scale import ROUNDS_COLUMNS, ScaleConfig, infer_scale
 from equicryo.io.arrays import read_arrays
 from equicryo.io.documents import write_document
@@ -22,7 +22,7 @@ log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
 config = ScaleConfig(**params.settings)
-sampler = read_dps_config(params.sampler)
+sampler = read_sampler("dps", params.sampler)
 
 chain = read_points(files.points)
 likelihood = prepare_likelihood(

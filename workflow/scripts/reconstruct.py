@@ -2,14 +2,10 @@
 
 import torch
 
-from equicryo.inference.dps import (
-    DIAGNOSTICS_COLUMNS,
-    Guidance,
-    read_dps_config,
-    sample_dps,
-)
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.orientation import propose_chains
+from equicryo.inference.samplers import SAMPLERS, read_sampler
+from equicryo.inference.sampling import DIAGNOSTICS_COLUMNS, Guidance
 from equicryo.io.arrays import read_arrays
 from equicryo.io.documents import read_document
 from equicryo.io.logs import log_to
@@ -26,7 +22,7 @@ from equicryo.structure.spread import spread_to_b_factor
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
-sampler = read_dps_config(params.sampler)
+sampler = read_sampler(wildcards.sampler, params.sampler)
 generator = derive_generator(params.seed, "reconstruct", *wildcards)
 
 chain = read_points(files.points)
@@ -46,7 +42,7 @@ proposals = propose_chains(
     sampler.samples,
     generator=generator,
 )
-samples, steps = sample_dps(
+samples, steps = SAMPLERS[wildcards.sampler].sample(
     prior,
     likelihood,
     proposals,

@@ -1,8 +1,10 @@
 """The likelihood of Cα coordinates, on a grid no finer than their density needs."""
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -20,8 +22,47 @@ FINENESS = 1.1
 aliasing below 0.3 % of the amplitude."""
 
 
+class Likelihood(ABC):
+    """What samplers ask of the data, at several resolutions."""
+
+    @abstractmethod
+    def blur_for(self, spread: float) -> float:
+        """Return the least blur that is not below a spread of the residues, Å."""
+
+    @abstractmethod
+    def reach(self, blur: float) -> float:
+        """Return how far, root mean square, a linearisation may be trusted, Å."""
+
+    @abstractmethod
+    def log_likelihood(
+        self, coordinates: Float[Tensor, "sample residue 3"], blur: float
+    ) -> Float[Tensor, " sample"]:
+        """Return log p(data | coordinates) but for a constant, nats.
+
+        Args:
+            coordinates: in the frame of the poses, Å.
+            blur: one of those prepared, Å; 0 is the likelihood itself.
+        """
+
+    @abstractmethod
+    def information(
+        self,
+        coordinates: Float[Tensor, "residue 3"],
+        directions: Float[Tensor, "parameter residue 3"],
+        blur: float,
+    ) -> Float[Tensor, "parameter parameter"]:
+        """Return the Fisher information about moves of the residues, nats.
+
+        Args:
+            coordinates: where, Å.
+            directions: the moves, Å per unit of each parameter.
+            blur: as for `log_likelihood`.
+        """
+
+
+@final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ResidueLikelihood:
+class ResidueLikelihood(Likelihood):
     """Log-likelihood of images for a model of the density, at several resolutions.
 
     Low resolution means that the noise of each frequency k is taken to be larger by
@@ -43,14 +84,18 @@ class ResidueLikelihood:
         enough = [blur for blur in self.operators if blur >= spread]
         return min(enough, default=max(self.operators))
 
+    def reach(self, blur: float) -> float:
+        """Return the width of the narrowest blob, blurred, Å."""
+        return math.hypot(self.density.width, blur)
+
     def log_likelihood(
         self, coordinates: Float[Tensor, "sample residue 3"], blur: float
     ) -> Float[Tensor, " sample"]:
-        """Return log p(images | coordinates) but for a constant, nats.
+        """Return log p(images | coordinates); see `Likelihood.log_likelihood`.
 
         Args:
             coordinates: in the frame of the poses, Å.
-            blur: one of those prepared, Å; 0 is the likelihood itself.
+            blur: one of those prepared, Å.
         """
         operator = self.operators[blur]
         volume = self._volume(coordinates.to(operator.b), blur=blur)
@@ -62,12 +107,12 @@ class ResidueLikelihood:
         directions: Float[Tensor, "parameter residue 3"],
         blur: float,
     ) -> Float[Tensor, "parameter parameter"]:
-        """Return the Fisher information about moves of the residues, nats.
+        """Return the Fisher information about moves; see `Likelihood.information`.
 
         Args:
             coordinates: where, Å.
             directions: the moves, Å per unit of each parameter.
-            blur: as for `log_likelihood`.
+            blur: one of those prepared, Å.
         """
         operator = self.operators[blur]
         place, moves = coordinates.to(operator.b), directions.to(operator.b)

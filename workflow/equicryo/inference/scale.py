@@ -8,9 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.inference.dps import DpsConfig, Guidance, sample_dps
+from equicryo.inference.dps import DpsConfig, sample_dps
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.orientation import Placement, place_chain, propose_chains
+from equicryo.inference.sampling import Guidance
 from equicryo.models.prior import Prior
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,8 @@
 """A prior as the rest of the package sees it: a denoiser in the unit it claims."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,8 +12,48 @@ from equicryo.models.denoiser import Denoiser
 from equicryo.models.transformer import ABSENT_TYPE
 
 
+class DiffusionPrior(ABC):
+    """What samplers ask of a prior."""
+
+    @property
+    @abstractmethod
+    def residues(self) -> int:
+        """Number of residues of the chain."""
+
+    @abstractmethod
+    def denoise(
+        self,
+        noisy: Float[Tensor, "batch residue 3"],
+        noise_level: Float[Tensor, " batch"],
+    ) -> Float[Tensor, "batch residue 3"]:
+        """Estimate the clean coordinates, differentiable in the noisy ones.
+
+        Args:
+            noisy: clean coordinates plus normal noise of deviation σ, claimed Å.
+            noise_level: σ, claimed Å.
+
+        Returns:
+            E[x₀ | x_σ] under the prior, claimed Å.
+        """
+
+    @abstractmethod
+    def directions(
+        self, chain: Float[Tensor, "residue 3"]
+    ) -> tuple[Float[Tensor, "parameter mode"], Float[Tensor, " mode"]]:
+        """Return how the prior's chains spread about one.
+
+        Args:
+            chain: one chain in its place, claimed Å.
+
+        Returns:
+            Orthonormal directions over (residue, axis) and variances, claimed Å²;
+            infinite along what the prior leaves free.
+        """
+
+
+@final
 @dataclass(frozen=True, kw_only=True)
-class Prior:
+class Prior(DiffusionPrior):
     """A trained denoiser and the length unit recorded with it.
 
     Attributes:
@@ -32,14 +74,11 @@ class Prior:
         noisy: Float[Tensor, "batch residue 3"],
         noise_level: Float[Tensor, " batch"],
     ) -> Float[Tensor, "batch residue 3"]:
-        """Estimate the clean coordinates.
+        """Estimate the clean coordinates; see `DiffusionPrior.denoise`.
 
         Args:
-            noisy: clean coordinates plus normal noise of deviation σ, claimed Å.
+            noisy: claimed Å.
             noise_level: σ, claimed Å.
-
-        Returns:
-            E[x₀ | x_σ] under the prior, claimed Å.
         """
         unit = self.length_unit
         types = self.residue_types.expand(len(noisy), -1)
@@ -63,14 +102,10 @@ class Prior:
     def directions(
         self, chain: Float[Tensor, "residue 3"]
     ) -> tuple[Float[Tensor, "parameter mode"], Float[Tensor, " mode"]]:
-        """Return how the prior's chains spread about one, as its whitening has it.
+        """Return the spread as the whitening has it, infinite along rigid motions.
 
         Args:
             chain: one chain in its place, claimed Å.
-
-        Returns:
-            Orthonormal directions over (residue, axis) and variances, claimed Å²;
-            infinite along rigid motions.
         """
         basis, variance = self.denoiser.whitening.directions(chain / self.length_unit)
         return basis, variance * self.length_unit**2

@@ -1,0 +1,273 @@
+"""Small inverse problems with a posterior in closed form, behind the real interfaces.
+
+Mixtures of Gaussians seen through a linear map: prior, noised prior and posterior are
+mixtures again.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from equicryo.inference.likelihood import Likelihood
+from equicryo.models.prior import DiffusionPrior
+
+RESIDUES = 4
+DIMENSIONS = 3 * RESIDUES
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GaussianMixture:
+    """A mixture of Gaussians over flattened coordinates.
+
+    Attributes:
+        weights: of the components, adding up to 1.
+        means: Å.
+        covariances: Å².
+    """
+
+    weights: Float[Tensor, "*batch component"]
+    means: Float[Tensor, "*batch component parameter"]
+    covariances: Float[Tensor, "component parameter parameter"]
+
+    def mean(self) -> Float[Tensor, "*batch parameter"]:
+        """Return the mean, Å."""
+        return (self.weights[..., None] * self.means).sum(-2)
+
+    def covariance(self) -> Float[Tensor, "*batch parameter parameter"]:
+        """Return the covariance, within the components and between them, Å²."""
+        away = self.means - self.mean()[..., None, :]
+        outer = away[..., :, None] * away[..., None, :]
+        return (self.weights[..., None, None] * (self.covariances + outer)).sum(-3)
+
+    def sample(
+        self, count: int, *, generator: torch.Generator
+    ) -> Float[Tensor, "sample parameter"]:
+        """Draw from a mixture without batch axes, Å."""
+        chosen = torch.multinomial(
+            self.weights, count, replacement=True, generator=generator
+        )
+        shape = (count, self.means.shape[-1])
+        noise = torch.randn(shape, generator=generator, dtype=self.means.dtype)
+        roots = torch.linalg.cholesky(self.covariances)
+        return self.means[chosen] + torch.einsum("sij,sj->si", roots[chosen], noise)
+
+    def observe(
+        self,
+        design: Float[Tensor, "observation parameter"],
+        noise: float,
+        observed: Float[Tensor, "*batch observation"],
+    ) -> "GaussianMixture":
+        """Return the posterior given y = A x + n, n white of deviation `noise`.
+
+        Args:
+            design: A.
+            noise: standard deviation of each observation.
+            observed: y; one posterior each.
+        """
+        white = noise**2 * torch.eye(len(design)).to(design)
+        seen = design @ self.covariances @ design.mT + white
+        gain = self.covariances @ design.mT @ torch.linalg.inv(seen)
+        residual = observed[..., None, :] - self.means @ design.mT
+        log_weight = self.weights.log() + _log_normal(residual, seen)
+        return GaussianMixture(
+            weights=log_weight.softmax(-1),
+            means=self.means + torch.einsum("kij,...kj->...ki", gain, residual),
+            covariances=self.covariances - gain @ design @ self.covariances,
+        )
+
+
+def _log_normal(
+    away: Float[Tensor, "*batch component parameter"],
+    covariances: Float[Tensor, "component parameter parameter"],
+) -> Float[Tensor, "*batch component"]:
+    inverse = torch.linalg.inv(covariances)
+    square = torch.einsum("...ki,kij,...kj->...k", away, inverse, away)
+    return -0.5 * (square + torch.logdet(covariances))
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MixturePrior(DiffusionPrior):
+    """The exact denoiser of a mixture.
+
+    Attributes:
+        mixture: of chains, Å.
+    """
+
+    mixture: GaussianMixture
+
+    @property
+    def residues(self) -> int:
+        """Number of residues of the chain."""
+        return self.mixture.means.shape[-1] // 3
+
+    def denoise(
+        self,
+        noisy: Float[Tensor, "batch residue 3"],
+        noise_level: Float[Tensor, " batch"],
+    ) -> Float[Tensor, "batch residue 3"]:
+        """Return E[x₀ | x_σ]: the mean given an observation of x with noise σ, Å.
+
+        Args:
+            noisy: Å.
+            noise_level: σ, the same for all, Å.
+        """
+        identity = torch.eye(self.mixture.means.shape[-1]).to(self.mixture.means)
+        flat = noisy.flatten(1).to(identity)
+        level = float(noise_level[0])
+        return (
+            self.mixture.observe(identity, level, flat).mean().view_as(noisy).to(noisy)
+        )
+
+    def directions(
+        self, chain: Float[Tensor, "residue 3"]
+    ) -> tuple[Float[Tensor, "parameter mode"], Float[Tensor, " mode"]]:
+        """Return the principal axes of the whole mixture.
+
+        Args:
+            chain: any.
+        """
+        variance, basis = torch.linalg.eigh(self.mixture.covariance())
+        return basis, variance
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinearLikelihood(Likelihood):
+    """White noise on a linear map of the coordinates; the same at every resolution.
+
+    Attributes:
+        design: A, over flattened coordinates.
+        noise: standard deviation of each observation.
+        observed: y, one for all samples or one for each.
+    """
+
+    design: Float[Tensor, "observation parameter"]
+    noise: float
+    observed: Float[Tensor, "#sample observation"]
+
+    def blur_for(self, spread: float) -> float:
+        """Return 0 Å: there is one resolution."""
+        return 0.0
+
+    def reach(self, blur: float) -> float:
+        """Return infinity: nothing had to be linearised."""
+        return math.inf
+
+    def log_likelihood(
+        self, coordinates: Float[Tensor, "sample residue 3"], blur: float
+    ) -> Float[Tensor, " sample"]:
+        """Return −½ |y − A x|² / noise², nats.
+
+        Args:
+            coordinates: Å.
+            blur: 0.
+        """
+        predicted = coordinates.flatten(1).to(self.design) @ self.design.T
+        return -0.5 * (self.observed - predicted).square().sum(-1) / self.noise**2
+
+    def information(
+        self,
+        coordinates: Float[Tensor, "residue 3"],
+        directions: Float[Tensor, "parameter residue 3"],
+        blur: float,
+    ) -> Float[Tensor, "parameter parameter"]:
+        """Return (A D)ᵀ (A D) / noise², nats.
+
+        Args:
+            coordinates: any.
+            directions: D, Å per unit.
+            blur: 0.
+        """
+        seen = directions.flatten(1).to(self.design) @ self.design.T
+        return seen @ seen.T / self.noise**2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GaussianProblem:
+    """A prior in closed form, and how chains are observed.
+
+    Attributes:
+        mixture: the prior.
+        design: A.
+        noise: standard deviation of each observation.
+    """
+
+    mixture: GaussianMixture
+    design: Float[Tensor, "observation parameter"]
+    noise: float
+
+    def prior(self) -> MixturePrior:
+        """Return the prior as samplers take it."""
+        return MixturePrior(mixture=self.mixture)
+
+    def simulate(
+        self, chains: Float[Tensor, "chain parameter"], *, generator: torch.Generator
+    ) -> Float[Tensor, "chain observation"]:
+        """Observe each chain once, with noise."""
+        shape = (len(chains), len(self.design))
+        noise = torch.randn(shape, generator=generator, dtype=chains.dtype)
+        return chains @ self.design.T + self.noise * noise
+
+    def likelihood(
+        self, observed: Float[Tensor, "#sample observation"]
+    ) -> LinearLikelihood:
+        """Return the likelihood of observations as samplers take it."""
+        return LinearLikelihood(design=self.design, noise=self.noise, observed=observed)
+
+    def posterior(
+        self, observed: Float[Tensor, "*batch observation"]
+    ) -> GaussianMixture:
+        """Return the exact posterior of each row of observations."""
+        return self.mixture.observe(self.design, self.noise, observed)
+
+
+def linear_gaussian(*, generator: torch.Generator) -> GaussianProblem:
+    """Make a problem with a Gaussian prior of spreads from 0.3 to 2 Å along its axes.
+
+    Args:
+        generator: of axes and design. Some axes are well observed, some not at all.
+    """
+    spread = torch.logspace(math.log10(0.3), math.log10(2.0), DIMENSIONS).double()
+    axes = _axes(generator)
+    mixture = GaussianMixture(
+        weights=torch.ones(1).double(),
+        means=torch.zeros(1, DIMENSIONS).double(),
+        covariances=(axes * spread**2 @ axes.T)[None],
+    )
+    return GaussianProblem(mixture=mixture, design=_design(8, generator), noise=1.0)
+
+
+def mixture_of_folds(*, generator: torch.Generator) -> GaussianProblem:
+    """Make a problem whose prior has three modes that the data tell apart in part.
+
+    Args:
+        generator: of axes, centres and design.
+    """
+    spread = torch.logspace(math.log10(0.3), 0.0, DIMENSIONS).double()
+    centres = 1.5 * torch.randn(3, DIMENSIONS, generator=generator).double()
+    roots = [_axes(generator) * spread for _ in range(3)]
+    mixture = GaussianMixture(
+        weights=torch.tensor([0.5, 0.3, 0.2]).double(),
+        means=centres,
+        covariances=torch.stack([root @ root.T for root in roots]),
+    )
+    return GaussianProblem(mixture=mixture, design=_design(4, generator), noise=2.0)
+
+
+PROBLEMS = {"linear_gaussian": linear_gaussian, "mixture": mixture_of_folds}
+
+
+def _axes(generator: torch.Generator) -> Float[Tensor, "parameter parameter"]:
+    shape = (DIMENSIONS, DIMENSIONS)
+    return torch.linalg.qr(torch.randn(shape, generator=generator).double())[0]
+
+
+def _design(
+    observations: int, generator: torch.Generator
+) -> Float[Tensor, "observation parameter"]:
+    return torch.randn(observations, DIMENSIONS, generator=generator).double()
