@@ -25,7 +25,7 @@ from equicryo.models.prior import DiffusionPrior
 logger = logging.getLogger(__name__)
 
 BREAKDOWN = 1e-6
-"""A Krylov vector this short, relatively, adds nothing: float32 products know no more."""
+"""A Krylov vector this short, relatively, is rounding of float32 products."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,10 +21,12 @@ class Sampler:
     Attributes:
         settings: its settings, one block of the config.
         sample: called as `sample_dps` is.
+        population: whether the samples are one population, which depend on each other.
     """
 
     settings: type[SamplerConfig]
     sample: Callable
+    population: bool = False
 
 
 SAMPLERS = MappingProxyType(
@@ -32,7 +34,7 @@ SAMPLERS = MappingProxyType(
         "dps": Sampler(settings=DpsConfig, sample=sample_dps),
         "mmps": Sampler(settings=MmpsConfig, sample=sample_mmps),
         "pnp_dm": Sampler(settings=PnpDmConfig, sample=sample_pnp_dm),
-        "tds": Sampler(settings=TdsConfig, sample=sample_tds),
+        "tds": Sampler(settings=TdsConfig, sample=sample_tds, population=True),
     }
 )
 

@@ -265,8 +265,9 @@ class Curvature:
         return torch.linalg.inv(torch.diag(given_noisy) + self.information)
 
     def discount(self, level: float) -> Float[Tensor, "mode mode"]:
-        """Return (1 + F V)⁻¹, V the variances of x₀ given x_σ: by how much a gradient
-        of the likelihood at x̂ exceeds that of p(images | x_σ), linearised.
+        """Return (1 + F V)⁻¹, with V the variances of x₀ given x_σ.
+
+        It makes of the likelihood's gradient at x̂ that of p(images | x_σ), linearised.
         """
         given_noisy = 1.0 / self.variance + level**-2
         return given_noisy[:, None] * self.covariance(level)

@@ -1,4 +1,4 @@
-"""Twisted diffusion sampler (TDS): sequential Monte Carlo, exact with many particles."""
+"""Twisted diffusion sampler (TDS): sequential Monte Carlo, exact in the limit."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -11,9 +11,9 @@ from torch import Tensor
 from equicryo.inference.diffusion import ancestral_moments
 from equicryo.inference.likelihood import Likelihood
 from equicryo.inference.sampling import (
+    Curvature,
     Guidance,
     SamplerConfig,
-    Curvature,
     Step,
     Target,
     begin,
@@ -48,9 +48,9 @@ def sample_tds(
     estimate x̂ widened by what x̂ leaves open, a Gaussian of the whitening's covariance.
     Particles take the prior's ancestral steps, moved along the gradient of that guess;
     weights correct for the move and for what the guess got wrong, and particles are
-    drawn anew when few of them count. With many particles and steps the population tends
-    to the posterior, however poor the guess; with few it collapses on some ancestors, so
-    it is a reference for small problems.
+    drawn anew when few of them count. With many particles and steps the population
+    tends to the posterior, however poor the guess; with few it collapses on some
+    ancestors, so it is a reference for small problems.
 
     Args:
         prior: in claimed Å.
@@ -78,7 +78,8 @@ def sample_tds(
         chosen = _resample(weight, RESAMPLE_BELOW, generator)
         if chosen is not None:
             x, here, weight = x[chosen], here.choose(chosen), torch.zeros_like(weight)
-        move = target.limit((now**2 - following**2) * here.gradient, here.curvature.blur)
+        move = (now**2 - following**2) * here.gradient
+        move = target.limit(move, here.curvature.blur)
         mean, spread = ancestral_moments(x, here.denoised, (now, following))
         noise = spread * torch.randn(x.shape, generator=generator).to(x)
         x, before = mean + move + noise, here
@@ -178,4 +179,3 @@ def _resample(
         return None
     comb = (torch.arange(count) + torch.rand(1, generator=generator)) / count
     return torch.searchsorted(weight.cumsum(0), comb.to(weight)).clamp(max=count - 1)
-
