@@ -51,7 +51,7 @@ def test_every_contract_file_is_there(finished):
     names += [
         f"figures/{name}.{suffix}"
         for name in (
-            *("ctf", "collapse", "calibration", "overlay"),
+            *("audit", "ctf", "collapse", "calibration", "overlay"),
             "prior_quality_generalist_1hel",
         )
         for suffix in ("svg", "png", "csv")

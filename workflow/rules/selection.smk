@@ -84,5 +84,6 @@ FIGURES = [
         ),
         suffix=("svg", "png", "csv"),
     ),
+    *expand(f"{RESULTS}/figures/audit.{{suffix}}", suffix=("svg", "png", "csv")),
     f"{RESULTS}/metrics.html",
 ]

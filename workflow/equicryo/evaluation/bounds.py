@@ -35,6 +35,19 @@ def checked_rmsd(
     return distance
 
 
+def rmsd_bounds(
+    first_size: Float[Tensor, "..."], second_size: Float[Tensor, "..."]
+) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
+    """Return the least and the largest index RMSD after superposition, Å.
+
+    Args:
+        first_size: radii of gyration A, Å.
+        second_size: radii of gyration B, Å.
+    """
+    lower = (first_size - second_size).abs()
+    return lower, torch.hypot(first_size, second_size)
+
+
 def check_rmsd_bounds(
     distance: Float[Tensor, "..."],
     first_size: Float[Tensor, "..."],
@@ -50,8 +63,7 @@ def check_rmsd_bounds(
     Raises:
         ArithmeticError: an RMSD lies outside the bounds, or is not a number.
     """
-    lower = (first_size - second_size).abs()
-    upper = torch.hypot(first_size, second_size)
+    lower, upper = rmsd_bounds(first_size, second_size)
     slack = ROUNDING * (1.0 + upper)
     inside = (distance >= lower - slack) & (distance <= upper + slack)
     if not inside.all():
