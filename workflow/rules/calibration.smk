@@ -11,7 +11,7 @@ rule calibrate_samplers:
         mem_mb=4000,
         runtime=60,
     params:
-        settings={"problems": 500, "samples": 59},
+        settings={"problems": 500, "samples": 39},
         seed=config["seed"],
         code=fingerprint("calibrate_samplers"),
     script:

@@ -5,7 +5,7 @@ mixtures again.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -257,6 +257,17 @@ def mixture_of_folds(*, generator: torch.Generator) -> GaussianProblem:
         covariances=torch.stack([root @ root.T for root in roots]),
     )
     return GaussianProblem(mixture=mixture, design=_design(4, generator), noise=2.0)
+
+
+def shaped_gaussian(*, generator: torch.Generator) -> GaussianProblem:
+    """Make `linear_gaussian` about a mean shape of 5 Å an axis: it has a size.
+
+    Args:
+        generator: of shape, axes and design.
+    """
+    problem = linear_gaussian(generator=generator)
+    shape = 5.0 * torch.randn(1, DIMENSIONS, generator=generator).double()
+    return replace(problem, mixture=replace(problem.mixture, means=shape))
 
 
 PROBLEMS = {"linear_gaussian": linear_gaussian, "mixture": mixture_of_folds}

@@ -1,0 +1,145 @@
+import math
+
+import pytest
+import torch
+from scipy import stats
+
+from equicryo.evaluation.evidence import noise_limit, weigh_evidence
+from equicryo.physics.density import gaussian_volume
+from equicryo.physics.normal_equations import NormalEquations
+from equicryo.physics.normal_operator import NormalOperator, prepare_operator
+from equicryo.physics.residue_density import SingleBlobs
+
+EDGE, PIXEL, RESIDUES = 14, 2.0, 8
+DENSITY = SingleBlobs(
+    weights=torch.linspace(50.0, 80.0, RESIDUES, dtype=torch.float64), width=2.0
+)
+
+
+def chain() -> torch.Tensor:
+    index = torch.arange(RESIDUES, dtype=torch.float64)
+    turn = 1.7 * index
+    trace = torch.stack((5.0 * turn.cos(), 5.0 * turn.sin(), 2.0 * index), -1)
+    return trace - trace.mean(0)
+
+
+def volume(coordinates, kept=RESIDUES):
+    return gaussian_volume(
+        coordinates[:kept], DENSITY.weights[:kept], DENSITY.width, EDGE, PIXEL
+    )
+
+
+def observe(signal: torch.Tensor, precision: float, seed: int) -> NormalOperator:
+    """Observe every voxel of a signal in white noise: K is a delta."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(signal.shape, generator=generator, dtype=torch.float64)
+    data = signal + noise / math.sqrt(precision)
+    kernel = torch.zeros((2 * EDGE,) * 3, dtype=torch.float64)
+    kernel[EDGE, EDGE, EDGE] = precision
+    normal = NormalEquations(
+        b=precision * data,
+        kernel=kernel,
+        data_energy=precision * data.square().sum().item(),
+        n_observations=data.numel(),
+        n_images=1,
+        pixel_size=PIXEL,
+        box_size=EDGE,
+        noise_power=torch.ones(EDGE // 2, dtype=torch.float64),
+        input_sha256="0" * 64,
+    )
+    return prepare_operator(normal)
+
+
+def precision_for(energy: float) -> float:
+    """Return the precision at which the chain's ⟨V, K * V⟩ is an energy."""
+    return energy / float(volume(chain()).square().sum())
+
+
+def fit_to_noise(start: torch.Tensor, operator: NormalOperator) -> torch.Tensor:
+    """Climb z² from a chain: the most that noise can be made to say nearby."""
+    x = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.3)
+    for _ in range(40):
+        optimizer.zero_grad()
+        linear, quadratic = operator.terms(volume(x))
+        (-linear / quadratic.sqrt()).backward()
+        optimizer.step()
+    return x.detach()
+
+
+def test_in_noise_a_chain_and_its_residues_are_standard_normal():
+    nothing = torch.zeros((EDGE,) * 3, dtype=torch.float64)
+    whole, parts = [], []
+    for seed in range(200):
+        operator = observe(nothing, 1.0, seed)
+        # A gain near zero leaves nothing of the other residues.
+        found = weigh_evidence(chain(), operator, DENSITY, 1e-9)
+        whole.append(found.chain)
+        parts.append(found.residues[3].item())
+    # Half of the chains are negative, and count as nothing; the others are χ² of one.
+    positive = [value for value in whole if value > 0.0]
+    assert 70 < len(positive) < 130
+    assert stats.kstest(positive, stats.chi2(1).cdf).pvalue > 1e-3
+    assert stats.kstest(parts, stats.norm.cdf).pvalue > 1e-3
+
+
+def test_it_abstains_on_pure_noise_that_a_chain_was_fitted_to():
+    nothing = torch.zeros((EDGE,) * 3, dtype=torch.float64)
+    values = []
+    for seed in range(20):
+        operator = observe(nothing, 1.0, 1000 + seed)
+        fitted = fit_to_noise(chain(), operator)
+        found = weigh_evidence(fitted, operator, DENSITY, 1e-9)
+        assert found.abstains
+        values.append(found.chain)
+    # Fitting gained something: the limit is not met by chance.
+    assert min(values) > 3.0
+    assert max(values) > 0.1 * noise_limit(RESIDUES)
+
+
+def test_it_speaks_where_the_images_do():
+    energy = 4.0 * noise_limit(RESIDUES)
+    precision = precision_for(energy)
+    for seed in range(20):
+        found = weigh_evidence(
+            chain(), observe(volume(chain()), precision, seed), DENSITY, 1.0
+        )
+        assert not found.abstains
+        # √A ± 1, five of them.
+        assert math.sqrt(found.chain) == pytest.approx(math.sqrt(energy), abs=5.0)
+
+
+def test_amplitudes_of_residues_are_one_within_their_error():
+    precision = precision_for(2000.0)
+    away = []
+    for seed in range(100):
+        operator = observe(volume(chain()), precision, seed)
+        found = weigh_evidence(chain(), operator, DENSITY, 1.0)
+        away.append(((found.amplitudes - 1.0) / found.amplitude_sd)[2].item())
+    assert stats.kstest(away, stats.norm.cdf).pvalue > 1e-3
+
+
+def test_residues_of_a_missing_domain_are_not_seen():
+    """The last three residues are in the model only."""
+    kept = RESIDUES - 3
+    precision = precision_for(4000.0)
+    operator = observe(volume(chain(), kept), precision, 5)
+    found = weigh_evidence(chain(), operator, DENSITY, 1.0)
+    assert found.seen().tolist() == [True] * kept + [False] * 3
+    assert not found.abstains
+    assert float(found.residues[kept:].abs().max()) < 5.0
+
+
+def test_a_wrong_sequence_shows_in_the_amplitudes():
+    """Two residues of 50 and 80 electrons change places."""
+    precision = precision_for(2e4)
+    weights = DENSITY.weights.clone()
+    weights[[0, -1]] = weights[[-1, 0]]
+    operator = observe(volume(chain()), precision, 6)
+    wrong = weigh_evidence(
+        chain(), operator, SingleBlobs(weights=weights, width=2.0), 1.0
+    )
+    off = (wrong.amplitudes - 1.0) / wrong.amplitude_sd
+    assert float(off[0]) < -5.0
+    assert float(off[-1]) > 5.0
+    assert float(off[1:-1].abs().max()) < 5.0
