@@ -1,9 +1,15 @@
+import ast
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from equicryo.evaluation import bounds
 from equicryo.evaluation.bounds import check_rmsd_bounds, checked_rmsd
+from equicryo.evaluation.scores import score_samples
+from equicryo.structure import superposition
 from equicryo.structure.superposition import radius_of_gyration
 
 
@@ -49,3 +55,31 @@ def test_an_impossible_rmsd_stops_the_run(
     distances = torch.tensor([10.0, distance])
     with pytest.raises(ArithmeticError, match="pair 1 lies outside"):
         check_rmsd_bounds(distances, first, second)
+
+
+def test_a_sample_scored_in_other_units_stops_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An RMSD in Å, called one in radii of the molecule: what happened before."""
+    samples, truth = clouds(2, 3, 20), clouds(3, 1, 20)[0]
+    assert len(score_samples(samples, truth).rmsd) == 3
+    monkeypatch.setattr(bounds, "rmsd", lambda a, b: superposition.rmsd(a, b) / 22.6)
+    with pytest.raises(ArithmeticError, match="pair 0 lies outside"):
+        score_samples(samples, truth)
+
+
+def test_no_aligned_rmsd_is_measured_beside_the_check() -> None:
+    """Of all that measures results, only the checked RMSD imports the plain one."""
+    package = Path(bounds.__file__).parents[1]
+    folders = [package / name for name in ("evaluation", "figures", "io")]
+    folders.append(package.parent / "scripts")
+    importing = {
+        path.name
+        for folder in folders
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and node.module == "equicryo.structure.superposition"
+        and "rmsd" in {name.name for name in node.names}
+    }
+    assert importing == {"bounds.py"}

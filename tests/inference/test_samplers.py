@@ -43,26 +43,29 @@ def run(problem, sampler, method, scale=1.0, seed=4):
     )
 
 
-@pytest.mark.parametrize("method", SAMPLERS)
-def test_samples_come_from_the_images_and_not_from_the_prior(problem, sampler, method):
-    samples, steps = run(problem, sampler, method)
+@pytest.fixture(scope="module", params=SAMPLERS)
+def first(request, problem, sampler):
+    return request.param, *run(problem, sampler, request.param)
+
+
+def test_samples_come_from_the_images_and_not_from_the_prior(problem, first):
+    _, samples, steps = first
     truth = problem.truth.float()
     start = rmsd(problem.ensemble.float(), truth).mean()
     assert float(rmsd_unaligned(samples, truth).mean()) < 0.25 * float(start)
-    assert [step.nfe for step in steps] == sorted({step.nfe for step in steps})
+    passes = [step.nfe for step in steps]
+    assert passes == sorted(set(passes))
 
 
-@pytest.mark.parametrize("method", SAMPLERS)
-def test_a_wrong_unit_of_length_is_undone_by_its_scale(problem, sampler, method):
+def test_a_wrong_unit_of_length_is_undone_by_its_scale(problem, sampler, first):
     """At the right λ the samples are those of the right unit, but for rounding."""
-    right, _ = run(problem, sampler, method)
+    method, samples, _ = first
     scaled, _ = run(problem, sampler, method, scale=1.6)
-    spread = rmsd_unaligned(right, right.mean(0)).mean()
-    assert float(rmsd_unaligned(right, scaled).mean()) < 0.2 * float(spread)
+    spread = rmsd_unaligned(samples, samples.mean(0)).mean()
+    assert float(rmsd_unaligned(samples, scaled).mean()) < 0.2 * float(spread)
 
 
-@pytest.mark.parametrize("method", SAMPLERS)
-def test_two_runs_of_one_seed_are_equal_bit_for_bit(problem, sampler, method):
-    first, _ = run(problem, sampler, method)
-    second, _ = run(problem, sampler, method)
-    assert torch.equal(first, second)
+def test_two_runs_of_one_seed_are_equal_bit_for_bit(problem, sampler, first):
+    method, samples, _ = first
+    again, _ = run(problem, sampler, method)
+    assert torch.equal(samples, again)
