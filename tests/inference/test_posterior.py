@@ -4,11 +4,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from equicryo.inference.curvature import Curvature
 from equicryo.inference.diffusion import ScheduleConfig
 from equicryo.inference.dps import sample_dps
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.orientation import place_chain, propose_chains
-from equicryo.inference.sampling import Curvature, Guidance, Target
+from equicryo.inference.sampling import Guidance, Target
 from equicryo.inference.scale import ScaleConfig, infer_scale, search_scale
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.gain import KnownGain, UnknownGain

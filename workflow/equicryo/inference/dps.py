@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equicryo.inference.curvature import measure_curvature
 from equicryo.inference.diffusion import step_down
 from equicryo.inference.likelihood import Likelihood
 from equicryo.inference.sampling import (
@@ -17,7 +18,6 @@ from equicryo.inference.sampling import (
     Target,
     begin,
     estimate,
-    measure_curvature,
 )
 from equicryo.models.prior import DiffusionPrior
 

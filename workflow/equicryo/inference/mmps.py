@@ -9,15 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equicryo.inference.curvature import Curvature, measure_curvature
 from equicryo.inference.likelihood import Likelihood
 from equicryo.inference.sampling import (
-    Curvature,
     Guidance,
     SamplerConfig,
     Step,
     Target,
     begin,
-    measure_curvature,
     record,
 )
 from equicryo.models.prior import DiffusionPrior

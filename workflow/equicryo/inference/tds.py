@@ -8,16 +8,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equicryo.inference.curvature import Curvature, measure_curvature
 from equicryo.inference.diffusion import ancestral_moments
 from equicryo.inference.likelihood import Likelihood
 from equicryo.inference.sampling import (
-    Curvature,
     Guidance,
     SamplerConfig,
     Step,
     Target,
     begin,
-    measure_curvature,
     record,
 )
 from equicryo.models.prior import DiffusionPrior
