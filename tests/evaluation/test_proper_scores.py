@@ -13,7 +13,7 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("truth", [0.0, 0.7, -3.0])
 def test_crps_of_a_normal_forecast_is_its_closed_form(truth):
-    """σ (z (2Φ(z) − 1) + 2φ(z) − 1/√π); Gneiting & Raftery 2007, equation 21."""
+    """σ (z (2Φ(z) − 1) + 2φ(z) − 1/√π); Gneiting & Raftery 2007."""
     spread = 1.5
     z = truth / spread
     density = math.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)

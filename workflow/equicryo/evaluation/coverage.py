@@ -36,7 +36,7 @@ def region_ranks(
     Returns:
         0 to the number of samples.
 
-    Source: Lemos et al. 2023, arXiv:2302.03026, algorithm 2.
+    Source: Lemos et al. 2023, arXiv:2302.03026.
     """
     distance = (samples - references[:, None]).flatten(2).norm(dim=-1)
     limit = (truths - references).flatten(1).norm(dim=-1, keepdim=True)
@@ -80,7 +80,7 @@ def parameter_ranks(
     Simulation-based calibration: uniform if truths come from the prior and samples from
     the posterior of data made of them.
 
-    Source: Talts et al. 2018, arXiv:1804.06788, algorithm 1.
+    Source: Talts et al. 2018, arXiv:1804.06788.
     """
     return (samples < truths[:, None]).sum(1)
 

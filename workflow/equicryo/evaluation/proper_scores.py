@@ -17,9 +17,8 @@ def energy_score(
     Returns:
         Å; the continuous ranked probability score (CRPS) if vectors have one component.
 
-    Source: Gneiting & Raftery 2007, doi:10.1198/016214506000001437, equations 20 and
-        22; its estimate with n (n − 1) pairs is that of Ferro 2014,
-        doi:10.1002/qj.2270.
+    Source: Gneiting & Raftery 2007, doi:10.1198/016214506000001437; the estimate with
+        n (n − 1) pairs is that of Ferro 2014, doi:10.1002/qj.2270.
     """
     count = len(samples)
     if count < 2:
@@ -63,7 +62,7 @@ def spread_skill(
     Returns:
         Root mean square predicted and actual error in each bin, Å.
 
-    Source: Fortin et al. 2014, doi:10.1175/JHM-D-14-0008.1, equation 15.
+    Source: Fortin et al. 2014, doi:10.1175/JHM-D-14-0008.1.
     """
     order = spread.argsort()
     predicted = [

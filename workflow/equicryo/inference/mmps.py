@@ -70,8 +70,8 @@ def sample_mmps(
     Returns:
         The samples in Å, and a record of each step.
 
-    Source: Rozet et al. 2024, arXiv:2405.13712, equations 14 to 17, in the form of the
-        normal equations; Karras et al. 2022, arXiv:2206.00364, algorithm 1.
+    Source: Rozet et al. 2024, arXiv:2405.13712, in the form of the normal equations;
+        Karras et al. 2022, arXiv:2206.00364, algorithm 1, for the steps.
     """
     levels = config.schedule.noise_levels()
     guide = _Guide(
@@ -169,7 +169,7 @@ def _solve(
         level: σ, claimed Å.
         iterations: products with V.
 
-    Source: Saad & Schultz 1986, doi:10.1137/0907058, algorithm 4.
+    Source: Saad & Schultz 1986, doi:10.1137/0907058.
     """
     condition = curvature.discount(level)
     length = gradient.norm(dim=-1).clamp(min=torch.finfo(gradient.dtype).tiny)

@@ -64,8 +64,8 @@ def sample_pnp_dm(
     Returns:
         The samples in Å, and a record of each round.
 
-    Source: Wu et al. 2024, arXiv:2405.18782, algorithm 1; the likelihood step is its
-        equation 8, linearised.
+    Source: Wu et al. 2024, arXiv:2405.18782, algorithm 1, its likelihood step
+        linearised.
     """
     target = Target(
         likelihood=likelihood, guidance=guidance, blur_per_noise=config.blur_per_noise
