@@ -62,7 +62,9 @@ def test_a_wrong_unit_of_length_is_undone_by_its_scale(problem, sampler, first):
     method, samples, _ = first
     scaled, _ = run(problem, sampler, method, scale=1.6)
     spread = rmsd_unaligned(samples, samples.mean(0)).mean()
-    assert float(rmsd_unaligned(samples, scaled).mean()) < 0.2 * float(spread)
+    # Four particles of TDS may be one and the same: then rounding of 20 Å alone is left.
+    limit = 0.2 * float(spread) + 1e-4
+    assert float(rmsd_unaligned(samples, scaled).mean()) < limit
 
 
 def test_two_runs_of_one_seed_are_equal_bit_for_bit(problem, sampler, first):
