@@ -62,7 +62,7 @@ def test_a_wrong_unit_of_length_is_undone_by_its_scale(problem, sampler, first):
     method, samples, _ = first
     scaled, _ = run(problem, sampler, method, scale=1.6)
     spread = rmsd_unaligned(samples, samples.mean(0)).mean()
-    # Four particles of TDS may be one and the same: then rounding of 20 Å alone is left.
+    # Four particles of TDS may be one and the same: then only rounding of 20 Å is left.
     limit = 0.2 * float(spread) + 1e-4
     assert float(rmsd_unaligned(samples, scaled).mean()) < limit
 
