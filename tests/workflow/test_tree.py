@@ -12,9 +12,14 @@ from equicryo.inference.diffusion import ScheduleConfig
 from equicryo.inference.orientation import OrientationConfig
 from equicryo.inference.samplers import SAMPLERS
 from equicryo.inference.scale import ScaleConfig
+from equicryo.inference.volume_samplers import VolumePnpDmConfig
+from equicryo.inference.volume_sampling import VolumeSamplerConfig
 from equicryo.io.structures import StructureConfig
 from equicryo.models.training import TrainingConfig
 from equicryo.models.transformer import NetworkConfig
+from equicryo.models.voxel_denoiser import VoxelNetworkConfig
+from equicryo.models.voxel_examples import GridConfig
+from equicryo.models.voxel_training import VoxelTrainingConfig
 from equicryo.physics.stack import StackConfig
 from equicryo.structure.density import VoxelConfig
 from equicryo.structure.elastic import EnsembleConfig
@@ -42,6 +47,7 @@ def test_environments_carry_the_pins_of_the_package(path):
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 KEYS = SCHEMA["properties"]
+VOXEL_PRIOR = SCHEMA["$defs"]["voxel_prior"]["properties"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +66,11 @@ KEYS = SCHEMA["properties"]
         (ScaleConfig, KEYS["scale_inference"]),
         (NetworkConfig, SCHEMA["$defs"]["network"]),
         (TrainingConfig, SCHEMA["$defs"]["training"]),
+        (GridConfig, VOXEL_PRIOR["grid"]),
+        (VoxelNetworkConfig, VOXEL_PRIOR["network"]),
+        (VoxelTrainingConfig, VOXEL_PRIOR["training"]),
+        (VolumeSamplerConfig, SCHEMA["$defs"]["volume_sampler"]),
+        (VolumePnpDmConfig, KEYS["volume_samplers"]["properties"]["pnp_dm"]),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

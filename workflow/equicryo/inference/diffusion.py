@@ -50,11 +50,11 @@ class ScheduleConfig:
 
 
 def step_down(
-    noisy: Float[Tensor, "sample residue 3"],
-    denoised: Float[Tensor, "sample residue 3"],
+    noisy: Float[Tensor, "*state"],
+    denoised: Float[Tensor, "*state"],
     levels: tuple[float, float],
     generator: torch.Generator,
-) -> Float[Tensor, "sample residue 3"]:
+) -> Float[Tensor, "*state"]:
     """Draw x at the next lower noise level, given x and its denoised estimate.
 
     Args:

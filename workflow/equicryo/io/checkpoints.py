@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from equicryo.errors import InputError
 from equicryo.io.files import replace_atomically
 from equicryo.io.pictures import save_figure
+from equicryo.models.averaged_training import AveragedTraining
 from equicryo.models.precision import bfloat16_is_fast
-from equicryo.models.training import DenoiserTraining
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ LINE_INTERVAL = 100
 
 
 def train_with_checkpoints(
-    training: DenoiserTraining,
+    training: AveragedTraining,
     checkpoint: Path,
     watchers: Sequence[lightning.Callback],
 ) -> None:
@@ -83,7 +83,7 @@ class _ProgressLines(lightning.Callback):
         self.start, self.first = perf_counter(), trainer.global_step
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, module: DenoiserTraining, *_: Any
+        self, trainer: lightning.Trainer, module: AveragedTraining, *_: Any
     ) -> None:
         step, steps = trainer.global_step, module.config.steps
         if step % LINE_INTERVAL == 0 or step == steps:
@@ -98,7 +98,7 @@ class _ProgressLines(lightning.Callback):
 class TrainingPicture(lightning.Callback):
     """Show how far a training has come."""
 
-    def __init__(self, draw: Callable[[DenoiserTraining], Figure], path: str) -> None:
+    def __init__(self, draw: Callable[[AveragedTraining], Figure], path: str) -> None:
         """Watch a training.
 
         Args:
@@ -109,7 +109,7 @@ class TrainingPicture(lightning.Callback):
         self.path = path
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, module: DenoiserTraining, *_: Any
+        self, trainer: lightning.Trainer, module: AveragedTraining, *_: Any
     ) -> None:
         """Draw what the averaged weights have learnt, once they are tested."""
         tested = module.curve and module.curve[-1]["step"] == trainer.global_step

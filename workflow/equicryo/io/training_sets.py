@@ -26,6 +26,7 @@ from equicryo.models.examples import (
 from equicryo.models.polymer import PolymerWhitening, fit_polymer
 from equicryo.models.whitening import EnsembleWhitening, fit_whitening
 from equicryo.seeds import derive_generator
+from equicryo.structure.chain_set import ChainSet
 from equicryo.structure.residues import residue_types
 
 NOISE_DRAWS = 4
@@ -90,6 +91,34 @@ def read_chain_training_set(
     Raises:
         InputError: a file is missing or damaged, or holds too few training chains.
     """
+    training = read_training_chains(files, count, seed)
+    targets, held_out = read_held_out_chains(files)
+    validation = [i for i, n in enumerate(targets.ids) if held_out[n] == "validation"]
+    return TrainingSet(
+        examples=ChainExamples(training),
+        held_out=tuple(collate(targets, [i] * NOISE_DRAWS) for i in validation),
+        whitening=fit_polymer(
+            [training.coordinates_of(i) for i in range(len(training))]
+        ),
+        sha256=arrays_sha256(training.steps, training.lengths, training.sequence),
+        training_ids=training.ids,
+        held_out_ids=ids_by_split(held_out),
+    )
+
+
+def read_training_chains(
+    files: Mapping[str, str], count: int | None, seed: int
+) -> ChainSet:
+    """Read the chains that a prior may learn from, or some of them.
+
+    Args:
+        files: `chains`, `splits` (see resources/chains).
+        count: how many, drawn at random; None for all.
+        seed: of the drawing.
+
+    Raises:
+        InputError: a file is missing or damaged, or holds too few training chains.
+    """
     chains = read_chain_set(files["chains"])
     splits = {row["id"]: row["split"] for row in read_table(files["splits"])}
     learnt = [i for i, name in enumerate(chains.ids) if splits.get(name) == "training"]
@@ -103,21 +132,28 @@ def read_chain_training_set(
         generator = derive_generator(seed, "read_chain_training_set")
         order = torch.randperm(len(learnt), generator=generator)[:count]
         learnt = sorted(learnt[index] for index in order.tolist())
-    training = chains.select(learnt)
-    targets = read_chain_set(files["targets"])
+    return chains.select(learnt)
+
+
+def read_held_out_chains(files: Mapping[str, str]) -> tuple[ChainSet, dict[str, str]]:
+    """Read the chains that no prior learns from, and the split of each.
+
+    Args:
+        files: `targets`, `held_out` (see resources/chains).
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
     held_out = {row["id"]: row["split"] for row in read_table(files["held_out"])}
-    validation = [i for i, n in enumerate(targets.ids) if held_out[n] == "validation"]
-    return TrainingSet(
-        examples=ChainExamples(training),
-        held_out=tuple(collate(targets, [i] * NOISE_DRAWS) for i in validation),
-        whitening=fit_polymer([training.coordinates_of(i) for i in range(len(learnt))]),
-        sha256=arrays_sha256(training.steps, training.lengths, training.sequence),
-        training_ids=training.ids,
-        held_out_ids={
-            split: [name for name, its in held_out.items() if its == split]
-            for split in ("benchmark", "validation", "test")
-        },
-    )
+    return read_chain_set(files["targets"]), held_out
+
+
+def ids_by_split(held_out: Mapping[str, str]) -> dict[str, list[str]]:
+    """Gather the names of held-out chains by their split."""
+    return {
+        split: [name for name, its in held_out.items() if its == split]
+        for split in ("benchmark", "validation", "test")
+    }
 
 
 def describe_prior(

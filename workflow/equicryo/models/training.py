@@ -1,24 +1,18 @@
 """Training of a denoiser, with Lightning."""
 
-import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-import lightning
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from equicryo.models.averaged_training import AveragedTraining, OptimisationConfig
 from equicryo.models.denoiser import Denoiser, centroid
 from equicryo.models.examples import Batch, Examples
 from equicryo.models.optimizer import MuonWithAdam
 from equicryo.models.transformer import ABSENT_TYPE, split_weights
-from equicryo.seeds import derive_generator
-
-logger = logging.getLogger(__name__)
 
 VALIDATION_NOISE = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Noise levels of the denoising test, Å."""
@@ -33,49 +27,18 @@ EARLY_WEIGHT = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How a denoiser is trained.
+class TrainingConfig(OptimisationConfig):
+    """How a denoiser of chains is trained, with noise levels in Å.
+
+    Half of the noise levels are log-uniform between the least and the largest.
 
     Attributes:
-        steps: optimiser steps.
         batch_residues: residues of the chains of one step, about.
-        learning_rate: of Adam, at its highest.
         matrix_rate: of Muon, at its highest.
-        warm_up: steps until the learning rates are at their highest.
-        cool_down: steps at the end over which they fall to zero.
-        average_decay: decay a step of the averaged weights, which are the ones kept.
-        smallest_noise, largest_noise: ends of the log-uniform law that half of the
-            noise levels follow, Å.
-        gradient_clip: largest gradient norm.
-        checkpoint_interval: steps between checkpoints.
-        validation_interval: steps between denoising tests on held-out chains.
     """
 
-    steps: int
     batch_residues: int
-    learning_rate: float
     matrix_rate: float
-    warm_up: int
-    cool_down: int
-    average_decay: float
-    smallest_noise: float
-    largest_noise: float
-    gradient_clip: float
-    checkpoint_interval: int
-    validation_interval: int
-
-    def __post_init__(self) -> None:
-        """Refuse a law of σ without extent, and too short a training."""
-        if not self.smallest_noise < self.largest_noise:
-            raise ValueError(
-                f"smallest_noise {self.smallest_noise} Å is not below largest_noise "
-                f"{self.largest_noise} Å: swap or change them"
-            )
-        if self.warm_up + self.cool_down > self.steps:
-            raise ValueError(
-                f"warm_up {self.warm_up} and cool_down {self.cool_down} do not fit "
-                f"into steps {self.steps}: shorten them"
-            )
 
 
 def draw_noise_levels(
@@ -114,12 +77,8 @@ def denoising_errors(
     ]
 
 
-class DenoiserTraining(lightning.LightningModule):
-    """One step of training a denoiser, all its randomness a function of the step.
-
-    Numbers are drawn from a generator seeded by (seed, step, rank), never from a state
-    that has to be carried along: a resumed run repeats the steps that it lost.
-    """
+class DenoiserTraining(AveragedTraining):
+    """One step of training a denoiser, all its randomness a function of the step."""
 
     def __init__(
         self,
@@ -139,19 +98,10 @@ class DenoiserTraining(lightning.LightningModule):
             held_out: chains for the denoising test.
             seed: of every random number of the training.
         """
-        super().__init__()
         denoiser.whitening.float()
-        self.denoiser = denoiser
-        self.average = AveragedModel(
-            denoiser, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay)
-        )
-        self.config = config
+        super().__init__(denoiser, config, seed)
         self.examples = examples
         self.held_out = list(held_out)
-        self.seed = seed
-        self.curve: list[dict[str, float]] = []
-        self.latest_loss = math.nan
-        self.latest_norm = math.nan
 
     def training_step(self, batch: int, batch_index: int) -> Tensor:
         """Return the loss of one freshly drawn batch.
@@ -171,66 +121,18 @@ class DenoiserTraining(lightning.LightningModule):
         deviation = self.denoiser.whitening.deviation(level.to(self.device), present)
         *early, last = (error / (3.0 * deviation**2) for error in errors)
         loss = last.mean() + EARLY_WEIGHT * sum(error.mean() for error in early)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"loss is {loss.item()} at step {step}: stopped")
-        self.latest_loss = float(last.detach().mean())
-        self.log("loss", last.mean(), prog_bar=True)
+        self._keep_loss(last.detach().mean())
         return loss
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step, average the weights, and test the average from time to time.
-
-        Here rather than at the batch's end, so that a checkpoint holds all three.
-        """
-        super().optimizer_step(*args, **kwargs)
-        self.average.update_parameters(self.denoiser)
-        step, config = self.global_step + 1, self.config
-        if step % config.validation_interval == 0 or step == config.steps:
-            self.curve.append(
-                {"step": step, "loss": self.latest_loss, **self._held_out_errors()}
-            )
-            logger.info("step %d of %d: %s", step, config.steps, self.curve[-1])
-
-    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
-        """Clip the gradient's norm, and stop where it is no number."""
-        norm = torch.nn.utils.clip_grad_norm_(
-            self.denoiser.parameters(), self.config.gradient_clip
-        )
-        if not torch.isfinite(norm):
-            raise FloatingPointError(
-                f"gradient is {norm.item()} at step {self.global_step}: stopped"
-            )
-        self.latest_norm = float(norm)
-
-    def configure_optimizers(self) -> dict:
-        """Return the optimiser, warmed up, held, and cooled down along a line."""
-        config = self.config
+    def make_optimizer(self) -> MuonWithAdam:
+        """Return Muon for the matrices of the layers, Adam for the rest."""
         matrices, others = split_weights(self.denoiser.network)
-        optimizer = MuonWithAdam(
+        return MuonWithAdam(
             matrices,
             others,
-            matrix_rate=config.matrix_rate,
-            other_rate=config.learning_rate,
+            matrix_rate=self.config.matrix_rate,
+            other_rate=self.config.learning_rate,
         )
-
-        def rate(step: int) -> float:
-            warm = (step + 1) / max(1, config.warm_up)
-            cool = (config.steps - step) / max(1, config.cool_down)
-            return max(0.0, min(1.0, warm, cool))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
-
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Keep the loss curve with the state."""
-        checkpoint["curve"] = self.curve
-
-    def on_load_checkpoint(self, checkpoint: dict) -> None:
-        """Take the loss curve up where it was left."""
-        self.curve = checkpoint["curve"]
 
     @torch.no_grad()
     def _held_out_errors(self) -> dict[str, float]:
@@ -264,6 +166,3 @@ class DenoiserTraining(lightning.LightningModule):
         )
         noise, noise_level = noise.to(self.device), noise_level.to(self.device)
         return denoising_errors(denoiser, moved, noise, noise_level)
-
-    def _generator(self, purpose: str, step: int, rank: int) -> torch.Generator:
-        return derive_generator(self.seed, purpose, str(step), str(rank))
