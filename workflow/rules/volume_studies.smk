@@ -20,6 +20,13 @@ for study in config["volume_studies"]:
     for axis in VOLUME_AXES[:3]:
         check_names("volume_studies", axis, study[axis])
 
+for name in {name for study in config["volume_studies"] for name in study["dataset"]}:
+    if name in MEASURED:
+        raise WorkflowError(
+            f"config: volume_studies: dataset {name} is a user's, of unknown intensity, "
+            "and a density has no scale of its own yet: name simulated ones"
+        )
+
 VOLUMES = [
     dict(zip(VOLUME_AXES, values))
     for study in config["volume_studies"]

@@ -13,8 +13,10 @@ from equicryo.physics.density import (
     band_limited_volume,
     molecule_diameter,
 )
+from equicryo.physics.gaussian_posterior import filter_volume
 from equicryo.physics.residue_density import residue_blobs
 from equicryo.physics.rotations import draw_rotations
+from equicryo.physics.spectra import below_nyquist
 from equicryo.structure.chain_set import ChainSet
 from equicryo.structure.flexibility import relative_b_factors
 from equicryo.structure.residue_model import BLOBS, ResidueModel
@@ -151,13 +153,15 @@ def chain_volume(
         grid: edge, voxels, and pixel size, Å.
 
     Returns:
-        e⁻/Å³ × pixel size below the Nyquist frequency of each axis, float32.
+        e⁻/Å³ × pixel size below the Nyquist frequency, as in maps made of images,
+        float32.
     """
     blobs = residue_blobs(sequence, model)
     residue = blobs.placement.present // len(BLOBS)
     added = (torch.from_numpy(b_factors)[residue] - MODEL_B_FACTOR) / (8.0 * math.pi**2)
     variance = (blobs.widths.square() + added).clamp(min=LEAST_VARIANCE)
     place = blobs.placement.place(torch.from_numpy(coordinates))
-    return band_limited_volume(
+    volume = band_limited_volume(
         place.float(), blobs.weights.float(), variance.sqrt().float(), *grid
     )
+    return filter_volume(volume, below_nyquist(grid[0]).to(volume))

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from equicryo.physics.gaussian_posterior import filter_volume
 from equicryo.physics.spectra import shell_counts, shell_power, shells_to_grid
 
-
 FLOOR = 1e-8
 """Least power, in parts of the largest: corners beyond Nyquist hold next to nothing."""
 

@@ -3,7 +3,7 @@
 from functools import cache
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -18,6 +18,18 @@ def shell_index(edge: int) -> Int[Tensor, "z y x_half"]:
     half = torch.fft.rfftfreq(edge, 1.0 / edge)
     radius2 = full[:, None, None] ** 2 + full[:, None] ** 2 + half**2
     return radius2.sqrt().round().long()
+
+
+@cache
+def below_nyquist(edge: int) -> Bool[Tensor, "z y x_half"]:
+    """Return which frequencies of ``torch.fft.rfftn`` are below Nyquist's sphere.
+
+    Args:
+        edge: of the volume, voxels, even.
+    """
+    full = torch.fft.fftfreq(edge)
+    half = torch.fft.rfftfreq(edge)
+    return full[:, None, None] ** 2 + full[:, None] ** 2 + half**2 < 0.25
 
 
 @cache
