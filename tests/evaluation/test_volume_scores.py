@@ -13,10 +13,10 @@ from equicryo.evaluation.volume_scores import (
     fsc_crossing,
     interval_coverage,
     local_resolution,
-    molecule_mask,
     score_map,
 )
 from equicryo.physics.density import gaussian_volume
+from equicryo.physics.envelope import molecule_mask
 
 EDGE = 32
 
@@ -60,13 +60,6 @@ def test_honest_intervals_cover_as_often_as_they_say():
     narrow = interval_coverage(found.mean, 0.5 * found.spread, truth, mask, 6)
     reach = 0.5 * stats.t.ppf(0.95, 5)
     assert narrow == pytest.approx(2.0 * stats.t.cdf(reach, 5) - 1.0, abs=0.006)
-
-
-def test_mask_holds_the_molecule_and_little_else(truth):
-    mask = molecule_mask(truth, 1.0)
-    assert float((mask * truth).sum() / truth.sum()) > 0.98
-    assert float(mask[0].max()) == 0.0
-    assert float(mask.sum()) < 0.3 * EDGE**3
 
 
 def test_scores_of_the_truth_are_perfect_and_of_noise_are_chance(truth):

@@ -24,9 +24,10 @@ shown = {
     "c": (files.mean, "posterior mean"),
     "d": (files.spread, "posterior spread"),
 }
-limits = (0.0, float(truth.volume.max()) * 0.8)
 for letter, (path, name) in shown.items():
-    draw_slice(panels[letter], read_map(path).volume, truth.pixel_size, limits, name)
+    volume = read_map(path).volume
+    black = 0.8 * float((volume if letter == "d" else truth.volume).max())
+    draw_slice(panels[letter], volume, truth.pixel_size, black)
     mark_panel(panels[letter], letter, name)
 draw_fsc(panels["e"], fsc)
 mark_panel(panels["e"], "e", "agreement with the truth inside the molecule")

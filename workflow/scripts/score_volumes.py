@@ -1,6 +1,5 @@
 """Score the densities of a dataset, and its baselines, against the truth."""
 
-import pandas as pd
 import torch
 
 from equicryo.evaluation.volume_baselines import (
@@ -11,8 +10,7 @@ from equicryo.evaluation.volume_baselines import (
 from equicryo.evaluation.volume_scores import (
     SCORE_COLUMNS,
     local_resolution,
-    molecule_mask,
-    score_map,
+    score_maps,
 )
 from equicryo.inference.volume_sampling import prepare_volume_likelihood
 from equicryo.io.logs import log_to
@@ -21,6 +19,7 @@ from equicryo.io.models import read_atoms, read_chain
 from equicryo.io.normal import read_normal
 from equicryo.io.tables import write_frame, write_table
 from equicryo.io.volumes import read_relion_estimate, read_volume_estimates
+from equicryo.physics.envelope import molecule_mask
 from equicryo.physics.normal_operator import prepare_operator
 from equicryo.physics.simulation import specimen_map
 from equicryo.physics.spectra import shell_power
@@ -39,10 +38,9 @@ truth = specimen_map(specimen, edge, pixel_size)
 mask = molecule_mask(truth, pixel_size)
 
 generator = derive_generator(params.seed, "score_volumes", *snakemake.wildcards)
-oracle, guessed = (
-    shell_power(truth).float(),
-    estimate_power(likelihood, generator=generator),
-)
+# Of the signal where it is: an average with the solvent would filter it too hard.
+oracle = (shell_power(truth) / mask.mean()).float()
+guessed = estimate_power(likelihood, generator=generator)
 filtered = [
     wiener_estimate(name, likelihood, power, params.samples, generator=generator)
     for name, power in (("wiener_oracle", oracle), ("wiener_estimated", guessed))
@@ -54,15 +52,9 @@ estimates = [
     *read_relion_estimate(files.relion, edge),
 ]
 
-rows, curves = [], []
-frequency = torch.arange(edge // 2 + 1) / (edge * pixel_size)
-for number, estimate in enumerate(estimates):
-    scores, fsc = score_map(estimate, truth, mask, pixel_size)
-    rows.append(params.case | scores)
-    curve = pd.DataFrame({"frequency": frequency[1:], "fsc": fsc[1:]})
-    curves.append(curve.assign(method=estimate.method, reconstruction=number))
-write_table(output.scores, SCORE_COLUMNS, rows)
-write_frame(output.fsc, pd.concat(curves))
+rows, curves = score_maps(estimates, truth, mask, pixel_size)
+write_table(output.scores, SCORE_COLUMNS, [params.case | row for row in rows])
+write_frame(output.fsc, curves)
 local = local_resolution(estimates[0].mean, truth, mask, pixel_size, params.spacing)
 for path, volume in (
     (output.truth, truth),

@@ -8,16 +8,14 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from scipy import ndimage, stats
+from scipy import stats
 from torch import Tensor
 
 from equicryo.evaluation.fsc import (
-    SOFTNESS,
     masked_correlation,
     shell_correlation,
     soft_sphere,
 )
-from equicryo.physics.density import gaussian_filter
 
 VOXEL_COLUMNS = (
     "target",
@@ -38,31 +36,11 @@ SCORE_COLUMNS = (
     *VOXEL_COLUMNS[4:6],
 )
 
-ENVELOPE_WIDTH = 2.0
-"""Å: blur of a density whose contour is the molecule's envelope."""
-
-ENVELOPE_LEVEL = 0.15
-"""Contour of the envelope, in parts of the blurred density's maximum."""
-
 COVERAGE = 0.9
 """Probability of the intervals whose coverage is reported."""
 
 LOCAL_RADIUS = 10.0
 """Å: of the sphere in which local resolution is measured."""
-
-
-def molecule_mask(truth: Float[Tensor, "z y x"], pixel_size: float) -> Tensor:
-    """Return a mask of a density's molecule with a soft edge outside, `float[z, y, x]`.
-
-    Args:
-        truth: without noise.
-        pixel_size: Å.
-    """
-    smooth = gaussian_filter(truth, ENVELOPE_WIDTH / pixel_size)
-    outside = (smooth < ENVELOPE_LEVEL * smooth.max()).numpy()
-    distance = torch.from_numpy(ndimage.distance_transform_edt(outside)) * pixel_size
-    edge = (distance / SOFTNESS).clamp(max=1.0)
-    return 0.5 + 0.5 * torch.cos(math.pi * edge)
 
 
 def fsc_crossing(
@@ -180,6 +158,29 @@ def score_map(
         "coverage90": coverage,
     }
     return scores, fsc
+
+
+def score_maps(
+    estimates: Sequence[MapEstimate],
+    truth: Float[Tensor, "z y x"],
+    mask: Float[Tensor, "z y x"],
+    pixel_size: float,
+) -> tuple[list[dict[str, float | str | None]], pd.DataFrame]:
+    """Score the densities of several methods; see `score_map`.
+
+    Returns:
+        A row of scores for each, and their FSC by `method`, number of the
+        `reconstruction` and `frequency`, Å⁻¹.
+    """
+    rows, curves = [], []
+    frequency = torch.arange(1, len(truth) // 2 + 1) / (len(truth) * pixel_size)
+    for number, estimate in enumerate(estimates):
+        scores, fsc = score_map(estimate, truth, mask, pixel_size)
+        rows.append(scores)
+        curve = {"method": estimate.method, "reconstruction": number}
+        curve |= {"frequency": frequency.tolist(), "fsc": fsc[1:].tolist()}
+        curves.append(pd.DataFrame(curve))
+    return rows, pd.concat(curves)
 
 
 def local_resolution(

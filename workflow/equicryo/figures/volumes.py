@@ -41,26 +41,30 @@ def draw_slice(
     axes: Axes,
     volume: Float[np.ndarray, "z y x"],
     pixel_size: float,
-    limits: tuple[float, float],
-    name: str,
+    black: float,
 ) -> None:
     """Show the central section of a density, with a scale bar.
 
     Args:
         axes: where to draw.
-        volume: any unit.
+        volume: e⁻/Å³ × pixel size.
         pixel_size: Å.
-        limits: values that are white and black.
-        name: title.
+        black: value that is black, and said below; zero is white.
     """
-    edge = len(volume)
-    middle = volume[edge // 2]
-    axes.imshow(middle, cmap="Greys", vmin=limits[0], vmax=limits[1], origin="lower")
+    middle = volume[len(volume) // 2]
+    axes.imshow(middle, cmap="Greys", vmin=0.0, vmax=black, origin="lower")
     bar = 20.0 / pixel_size
     axes.plot([2, 2 + bar], [2, 2], color=INK, linewidth=1.5)
     axes.annotate("20 Å", (2 + bar / 2, 3.2), fontsize=6, ha="center", color=INK)
-    axes.set_title(name, fontsize=7.5)
     axes.set_axis_off()
+    axes.annotate(
+        f"black: {black:.2g} e⁻/Å²",
+        (1.0, -0.01),
+        xycoords="axes fraction",
+        fontsize=6,
+        ha="right",
+        va="top",
+    )
 
 
 def draw_fsc(axes: Axes, fsc: pd.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """Training of a voxel prior's denoiser, and what its errors are like afterwards."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from equicryo.models.averaged_training import AveragedTraining, OptimisationConfig
 from equicryo.models.voxel_denoiser import VoxelDenoiser
 from equicryo.models.voxel_examples import VolumeBatch, VolumeExamples
-from equicryo.physics.spectra import shell_counts, shell_power
+from equicryo.physics.envelope import molecule_mask
+from equicryo.physics.spectra import shell_power
 
 VALIDATION_NOISE = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Noise levels of the denoising test, e⁻/Å³ × pixel size; a protein at 1 Å has a
@@ -149,39 +151,45 @@ def single_volumes(batch: VolumeBatch) -> list[VolumeBatch]:
 def measure_errors(
     denoiser: VoxelDenoiser,
     held_out: VolumeBatch,
+    pixel_sizes: Sequence[float],
     noise_levels: Float[Tensor, " level"],
     *,
     generator: torch.Generator,
 ) -> Float[Tensor, "level shell"]:
     """Measure mean square errors by shell, over those of the Wiener filter.
 
-    A network knows more than the Gaussian; how much more is the covariance that
-    samplers must give to its estimates.
+    A network knows more than the Gaussian; what it still errs by is the covariance that
+    samplers must give to its estimates. Errors are those inside the molecules: it knows
+    that the solvent around them is empty, and an average with it would be too small.
 
     Args:
         denoiser: trained.
         held_out: volumes that it has not seen.
+        pixel_sizes: of the prior, Å.
         noise_levels: σ, e⁻/Å³ × pixel size.
         generator: source of the noise.
 
     Returns:
         Ratios, pooled over volumes in each shell.
     """
-    edge = held_out.volume.shape[-1]
-    counts = shell_counts(edge)
+    volumes = single_volumes(held_out)
+    masks = [
+        molecule_mask(one.volume[0], pixel_sizes[int(one.pixel_index)])
+        for one in volumes
+    ]
     rows = []
     for level in noise_levels:
-        found, expected = torch.zeros_like(counts), torch.zeros_like(counts)
-        for one in single_volumes(held_out):
+        found = expected = torch.zeros(())
+        for one, mask in zip(volumes, masks, strict=True):
             noise = torch.randn(one.volume.shape, generator=generator)
-            estimate = denoiser(
-                one.volume + level * noise, level[None], one.pixel_index
-            )
-            found += shell_power(estimate - one.volume)[0].double()
-            power = denoiser.whitening.power[one.pixel_index[0]].double()
-            expected += power * level**2 / (power + level**2)
+            noisy = one.volume + level * noise
+            error = denoiser(noisy, level[None], one.pixel_index) - one.volume
+            inside = shell_power(mask * error[0]) / mask.square().mean()
+            power = denoiser.whitening.power[one.pixel_index[0]]
+            found = found + inside
+            expected = expected + power * level**2 / (power + level**2)
         rows.append(found / expected)
-    return torch.stack(rows).float()
+    return torch.stack(rows)
 
 
 def error_noise_levels(config: VoxelTrainingConfig) -> Float[Tensor, " level"]:
