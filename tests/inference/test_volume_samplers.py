@@ -112,7 +112,8 @@ def test_split_gibbs_sampling_comes_as_near_as_its_last_width_lets_it(
     error, ratio = normalised(samples, exact)
     # In standard errors of 0.07 spreads: a bias of as much again.
     assert float(error.square().mean()) < 3.0
-    assert float(ratio.mean()) == pytest.approx(1.0, abs=0.06)
+    # Tied by ρ to a copy that sees the images, samples spread more, never less.
+    assert 0.97 < float(ratio.mean()) < 1.15
 
 
 @pytest.mark.slow
