@@ -94,7 +94,9 @@ def test_densities_are_reconstructed_and_scored_beside_the_baselines(edited):
     with (folder / "density/pigdm/seed1/control.csv").open() as file:
         control = list(csv.DictReader(file))
     assert len(control) == 50
-    assert all(float(row["correlation"]) < 0.6 for row in control)
+    excess = [float(row["correlation"]) - float(row["control"]) for row in control]
+    # A network that knows no protein shows none: chains fit no better than clouds.
+    assert sum(excess) / 50 < 0.05
     local = mrcfile.read(folder / "local_resolution.mrc")
     assert 3.0 <= local[local > 0.0].min()
     weights = load_file(
