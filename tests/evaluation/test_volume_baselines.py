@@ -59,7 +59,6 @@ def test_spectrum_is_found_where_the_images_are_telling(problem):
     true = shell_power(signal)
     # Shells 1 and 2: 18 and 62 frequencies, noise a tenth of the signal or less.
     torch.testing.assert_close(found[1:3], true[1:3], rtol=0.3, atol=0.0)
-    assert float(found[0]) > 1e-3
     assert float(found[6]) < 1.0
 
 

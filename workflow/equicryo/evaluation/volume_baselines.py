@@ -64,8 +64,6 @@ def estimate_power(
     b, diagonal = likelihood.operator.b, likelihood.diagonal
     strength = grid_to_shells(diagonal)
     excess = (shell_power(b) - strength) / strength.clamp(min=1e-12).square()
-    # Shell 0 is a single frequency, too little to start from.
-    excess[0] = excess[:2].max()
     power = excess.clamp(min=FLOOR * float(excess.max()))
     total = torch.zeros_like(power)
     for count in range(ROUNDS):
