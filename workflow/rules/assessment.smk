@@ -9,14 +9,6 @@ SHIPPED_CHAINS = {
     "splits": "resources/chains/splits.csv",
 }
 
-
-def list_assessed():
-    """Return a generalist prior for each set of weights that a study uses."""
-    used = {name for study in config["studies"] for name in study["prior"]}
-    adopted = [name for name in ADOPTED_PRIORS if name in used]
-    return list({config["priors"][name]["weights"]: name for name in adopted}.values())
-
-
 ASSESSED_PRIORS = list_assessed()
 GENERALISTS = [
     name for name, prior in config["priors"].items() if prior["regime"] == "generalist"

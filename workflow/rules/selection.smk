@@ -87,3 +87,10 @@ FIGURES = [
     *expand(f"{RESULTS}/figures/audit.{{suffix}}", suffix=("svg", "png", "csv")),
     f"{RESULTS}/metrics.html",
 ]
+
+
+def list_assessed():
+    """Return a generalist prior for each set of weights that a study uses."""
+    used = {name for study in config["studies"] for name in study["prior"]}
+    adopted = [name for name in ADOPTED_PRIORS if name in used]
+    return list({config["priors"][name]["weights"]: name for name in adopted}.values())

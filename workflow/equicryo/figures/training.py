@@ -34,7 +34,9 @@ def draw_training(training: DenoiserTraining) -> matplotlib.figure.Figure:
         denoiser=training.average.module, residue_types=types, length_unit=1.0
     )
     generator = derive_generator(training.seed, "draw_training")
-    chains = draw_prior(prior, DRAWN, SCHEDULE, generator=generator).coordinates
+    chains = draw_prior(
+        prior, DRAWN, SCHEDULE, churn=0.0, generator=generator
+    ).coordinates
     figure = matplotlib.figure.Figure(figsize=(WIDTH, 2.4), layout="constrained")
     curve, *places = figure.subplots(1, 1 + DRAWN, width_ratios=(1.5, *[1] * DRAWN))
     draw_curve(curve, training.curve)
