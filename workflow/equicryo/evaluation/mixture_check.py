@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from equicryo.evaluation.bounds import checked_rmsd
 from equicryo.evaluation.rotated_mixture import RotatedMixture
 from equicryo.models.denoiser import Denoiser
-from equicryo.structure.superposition import rmsd
 
 MIXTURE_COLUMNS = ("quantity", "at", "value", "exact", "error", "n")
 """`at`: noise level, Å, or component from 0; `error`: one standard error of the value;
@@ -79,7 +79,7 @@ def compare_draws(
         error = (exact * (1.0 - exact) / count) ** 0.5
         rows.append(_row("weight", float(index), share, exact, error, count))
         if len(found) > 1:
-            value, error = _root_mean(rmsd(found, mean).square())
+            value, error = _root_mean(checked_rmsd(found, mean).square())
             rows.append(_row("spread", float(index), value, due, error, len(found)))
     return rows
 
