@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from equicryo.io.files import file_sha256
+
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = "results/test"
+HASHED = ("metrics.csv", "**/ensemble.cif", "**/normal.npz", "**/*.safetensors")
 PARTS = ("workflow", "config", "resources", "envs", "slurm")
 
 
@@ -52,6 +56,16 @@ class Checkout:
         return {
             rule: int(count) for rule, count in rows if rule not in ("total", "all")
         }
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of each result that two runs must agree on."""
+        found = {
+            str(path.relative_to(self.folder)): file_sha256(path)
+            for pattern in HASHED
+            for path in (self.folder / RESULTS).glob(pattern)
+        }
+        assert len(found) == 1 + 6 + 1 + 4
+        return found
 
 
 def copy_checkout(folder: Path) -> Checkout:

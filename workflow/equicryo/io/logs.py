@@ -17,6 +17,8 @@ def log_to(path: str | Path) -> None:
     `InputError` leaves only its message on the terminal; any other exception is a
     defect of ours and shows its traceback. Both end the script with status 1.
     """
+    # A log that cannot be written, on a full disk, must not bury the error itself.
+    logging.raiseExceptions = False
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(path, mode="w")
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

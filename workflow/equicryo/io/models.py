@@ -130,8 +130,10 @@ def _write_models(
     groups.block_name = groups.entry = groups.struct_asym = True
     groups.entity = groups.entity_poly = groups.entity_poly_seq = True
     groups.atoms = groups.group_pdb = True
+    # gemmi's own writing of files says nothing of a full disk.
+    text = structure.make_mmcif_document(groups).as_string()
     with replace_atomically(path) as temporary:
-        structure.make_mmcif_document(groups).write_file(str(temporary))
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _gemmi_chain(
