@@ -23,6 +23,7 @@ WAIT_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
 # Memory is polled and enforced without cgroups. Requeued jobs wait for `cred_expire`.
+# Jobs go to n2 first, by its weight: n1 has the GPUs.
 SLURM_CONF = """\
 {cluster}
 SlurmctldHost={host}(127.0.0.1)
@@ -59,8 +60,8 @@ SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=4 RealMemory=8000 Gres=gpu:2
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=4 RealMemory=8000
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=16000 Weight=2 Gres=gpu:2
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=16000 Weight=1
 PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=60
 PartitionName=gpu Nodes=n1 MaxTime=60
 """  # noqa: E501  one line a node
@@ -118,14 +119,23 @@ class SlurmCluster:
         self.start(node, "slurmd", "-D", "-N", node)
         wait_for(lambda: node_state(node) in ("idle", "mix", "alloc"), f"node {node}")
 
+    def kill_job(self, number: int) -> None:
+        """Kill what a job runs, as the kernel does where memory is short."""
+        for process in job_processes(number):
+            kill(process)
+
     def kill_node(self, node: str) -> None:
         """Kill a node's daemon and all that runs there, as a loss of power would."""
-        steps = step_daemons(node)
-        lost = [*steps, *(one for step in steps for one in descendants(step))]
+        numbers = [
+            job.number
+            for job in self.jobs()
+            if (job.node, job.state) == (node, "RUNNING")
+        ]
         self.daemons[node].kill()
         self.daemons[node].wait()
-        for process in lost:
-            kill(process, signal.SIGKILL)
+        for number in numbers:
+            for process in [*step_daemons(number), *job_processes(number)]:
+                kill(process)
 
     def stop(self, name: str) -> None:
         """Ask a daemon to end, and kill it if it does not."""
@@ -263,27 +273,30 @@ def node_state(node: str) -> str:
     return said.split("\n")[0].strip()
 
 
-def step_daemons(node: str) -> list[int]:
-    """Return the daemons of the job steps that a node runs."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
+def job_processes(number: int) -> list[int]:
+    """Return the processes of a job, but for Slurm's own."""
+    mark = f"SLURM_JOB_ID={number}".encode()
+    return [pid for pid, _, held in list_processes() if mark in held]
+
+
+def step_daemons(number: int) -> list[int]:
+    """Return Slurm's processes that look after the steps of a job."""
+    mark = f"slurmstepd: [{number}.".encode()
+    return [pid for pid, command, _ in list_processes() if command.startswith(mark)]
+
+
+def list_processes() -> Iterator[tuple[int, bytes, list[bytes]]]:
+    """Yield id, command line and environment of each process."""
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            command = (process / "cmdline").read_text().replace("\0", " ")
-            environment = (process / "environ").read_text()
+            command = (folder / "cmdline").read_bytes()
+            environment = (folder / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if "slurmstepd" in command and f"SLURMD_NODENAME={node}" in environment:
-            found.append(int(process.name))
-    return found
+        yield int(folder.name), command, environment
 
 
-def descendants(process: int) -> list[int]:
-    said = run("ps", "--no-headers", "-o", "pid", "--ppid", str(process), check=False)
-    children = [int(child) for child in said.split()]
-    return [one for child in children for one in (child, *descendants(child))]
-
-
-def kill(process: int, number: signal.Signals) -> None:
+def kill(process: int, number: signal.Signals = signal.SIGKILL) -> None:
     """Send a signal to a process that may be gone."""
     try:
         os.kill(process, number)

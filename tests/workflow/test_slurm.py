@@ -1,24 +1,11 @@
-"""`snakemake --profile slurm`, literally, on real Slurm daemons."""
-
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+"""The whole tiny workflow through `snakemake --profile slurm`, on real daemons."""
 
 import pytest
 
-from .conftest import Checkout, copy_checkout
-from .slurm_cluster import SlurmCluster, run_slurm
+from .conftest import RESULTS, SLURM, Checkout, copy_checkout
+from .slurm_cluster import SlurmCluster
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
-
-# The profile's pause is for a busy controller; these have an idle one.
-SLURM = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "6")
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
-    with run_slurm(tmp_path_factory.mktemp("slurm")) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +20,44 @@ def submitted(
 
 def test_results_equal_those_of_a_local_run(submitted, finished) -> None:
     assert submitted.hashes() == finished.hashes()
+
+
+def test_each_job_succeeds_at_its_first_try_within_what_it_asks_for(
+    submitted, cluster
+) -> None:
+    jobs = cluster.jobs()
+    assert {job.state for job in jobs} == {"COMPLETED"}
+    assert {job.requeues for job in jobs} == {0}
+    assert len({job.comment for job in jobs}) == len(jobs)
+
+
+def test_training_alone_goes_to_the_gpu_partition_with_its_gpu(
+    submitted, cluster
+) -> None:
+    trainings = cluster.jobs("train_prior")
+    assert len(trainings) == 2
+    assert {(job.partition, job.gres) for job in trainings} == {("gpu", "gres:gpu:1")}
+    others = [job for job in cluster.jobs() if job not in trainings]
+    assert {(job.partition, job.gres) for job in others} == {("cpu", "")}
+
+
+def test_small_rules_of_one_group_are_one_job(submitted, cluster, finished) -> None:
+    (structure,) = cluster.jobs("structure")
+    assert "make_ensemble" in structure.comment
+    assert "prepare_points" in structure.comment
+    assert cluster.jobs("prepare_points") == []
+    steps = sum(finished.planned("--forceall").values())
+    assert len(cluster.jobs()) < 0.7 * steps
+
+
+def test_each_step_leaves_a_log_and_its_measured_cost(submitted) -> None:
+    folder = submitted.folder / RESULTS
+    logs, costs = (
+        {str(path.relative_to(folder / kind).with_suffix("")) for path in found}
+        for kind, found in (
+            ("logs", (folder / "logs").rglob("*.log")),
+            ("benchmarks", (folder / "benchmarks").rglob("*.tsv")),
+        )
+    )
+    assert costs == logs
+    assert len(costs) == sum(submitted.planned("--forceall").values())

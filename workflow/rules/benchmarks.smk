@@ -6,8 +6,8 @@ rule benchmark_physics:
         f"{RESULTS}/logs/benchmark_physics.log",
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory(4000),
+        runtime=minutes(120),
     params:
         settings={
             "stack_images": 1000,
