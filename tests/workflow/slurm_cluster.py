@@ -62,8 +62,8 @@ GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=16000 Weight=2 Gres=gpu:2
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=16000 Weight=1
-PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=60
-PartitionName=gpu Nodes=n1 MaxTime=60
+PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=2880
+PartitionName=gpu Nodes=n1 MaxTime=2880
 """  # noqa: E501  one line a node
 GRES_CONF = "NodeName=n1 Name=gpu Count=2 File=/dev/null,/dev/zero\n"
 
@@ -158,10 +158,9 @@ class SlurmCluster:
         chosen = [job for job in jobs if f"{job.comment}_".startswith(f"rule_{name}")]
         return sorted(chosen, key=lambda job: job.number)
 
-    def cancel_all(self) -> None:
-        """Cancel what is left in the queue."""
-        run("scancel", "--user=root")
-        wait_for(lambda: not run("squeue", "--noheader"), "an empty queue")
+    def limit_time(self, number: int) -> None:
+        """Let a running job have a minute in all, the shortest limit of Slurm."""
+        run("scontrol", "update", f"JobId={number}", "TimeLimit=1")
 
 
 def read_job(line: str) -> Job:
@@ -198,9 +197,11 @@ def run_slurm(folder: Path) -> Iterator[SlurmCluster]:
         cluster.start("slurmctld", "slurmctld", "-D", "-c")
         for node in NODES:
             cluster.start_node(node)
+        # Asked to end, the tests end in order, as on Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         yield cluster
-        cluster.cancel_all()
     finally:
+        kill_all_jobs()
         for name in reversed(cluster.daemons):
             cluster.stop(name)
         for name in LINKS:
@@ -283,6 +284,14 @@ def step_daemons(number: int) -> list[int]:
     """Return Slurm's processes that look after the steps of a job."""
     mark = f"slurmstepd: [{number}.".encode()
     return [pid for pid, command, _ in list_processes() if command.startswith(mark)]
+
+
+def kill_all_jobs() -> None:
+    """Kill what jobs of this cluster still run, and what looks after them."""
+    mark = f"SLURM_CLUSTER_NAME={CLUSTER.partition('=')[2]}".encode()
+    for pid, command, held in list_processes():
+        if mark in held or command.startswith(b"slurmstepd: ["):
+            kill(pid)
 
 
 def list_processes() -> Iterator[tuple[int, bytes, list[bytes]]]:

@@ -179,17 +179,16 @@ def test_training_beyond_its_time_limit_goes_on_from_its_checkpoint(
     made, whole = (copy_checkout(tmp_path / name) for name in ("cut", "whole"))
     lengthen_training(made.folder)
     lengthen_training(whole.folder)
-    run = made.start(
-        WEIGHTS, *SLURM, "--set-resources", "train_prior:runtime=1", "--retries", "3"
-    )
-    states = made.folder / WEIGHTS
-    checkpoints = states.parent / "checkpoints"
+    run = made.start(WEIGHTS, *SLURM)
+    checkpoints = (made.folder / WEIGHTS).parent / "checkpoints"
     before = len(cluster.jobs("train_prior"))
 
-    wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint", seconds=200)
+    wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint", seconds=400)
     first = latest(cluster, "train_prior")
+    # Stopped, so that the limit is hit after this checkpoint on any machine.
     for process in job_processes(first.number):
         kill(process, signal.SIGSTOP)
+    cluster.limit_time(first.number)
     whole.snakemake(WEIGHTS)
     said, _ = run.communicate(timeout=400)
     assert run.returncode == 0, said

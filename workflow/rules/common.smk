@@ -60,13 +60,13 @@ def fingerprint(script, without=()):
 
 
 def memory(megabytes):
-    """Return what a job asks for: twice as much at each further try."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+    """Return the memory that a job asks for: as much again at each further try."""
+    return lambda wildcards, attempt: megabytes * attempt
 
 
 def minutes(count):
-    """Return how long a job may take: twice as long at each further try."""
-    return lambda wildcards, attempt: count * 2 ** (attempt - 1)
+    """Return how long a job may take: as long again at each further try."""
+    return lambda wildcards, attempt: count * attempt
 
 
 def list_reconstructions():
