@@ -63,7 +63,10 @@ def mutate_archive(content: bytes, changes: list[Edit]) -> bytes:
     """Damage one array of a .npz archive and pack it anew, with sound checksums."""
     with zipfile.ZipFile(BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    chosen = sorted(members)[changes[0][1] % len(members)]
+    _, where, extent, _ = changes[0]
+    chosen = sorted(members)[where % len(members)]
+    if extent % 2:  # Else hardly any header would fit its numbers any more.
+        changes = [("overwrite", *rest) for _, *rest in changes]
     members[chosen] = mutate(members[chosen], changes)
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
