@@ -37,8 +37,8 @@ rule benchmark_prior:
         f"{RESULTS}/logs/benchmark_prior.log",
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=15,
+        mem_mb=memory(4000),
+        runtime=minutes(15),
     params:
         settings={"lengths": [64, 129, 214], "batch_residues": 1024, "rounds": 15},
         code=fingerprint("benchmark_prior"),

@@ -1,5 +1,6 @@
 """Train a prior on a molecule's conformers or on many chains (rule train_prior)."""
 
+import sys
 from pathlib import Path
 
 import torch
@@ -46,6 +47,8 @@ state = arrays_sha256(*start, str((settings, params.seed, params.code, data.sha2
 checkpoint = Path(output.weights).parent / "checkpoints" / f"{state[:16]}.safetensors"
 picture = TrainingPicture(draw_training, snakemake.log.picture)
 train_with_checkpoints(training, checkpoint, [picture])
+if training.global_rank:
+    sys.exit()  # The first of several processes writes what all have learnt.
 
 write_weights(output.weights, training.average.module)
 write_table(output.curve, CURVE_COLUMNS, training.curve)
