@@ -6,11 +6,14 @@ from itertools import product
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from snakemake.utils import validate
-
+from equicryo.errors import InputError
 from equicryo.fingerprint import fingerprint as hash_code
+from equicryo.io.config import check_config
 
-validate(config, "../schemas/config.schema.yaml", set_default=False)
+try:
+    check_config(config, yaml.safe_load(SCHEMA))
+except InputError as error:
+    raise WorkflowError(str(error))
 
 RESULTS = f"results/{config['run']}" if config["run"] else "results"
 RECONSTRUCTION = (
