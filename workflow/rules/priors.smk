@@ -18,6 +18,8 @@ rule train_prior:
         runtime=training_minutes,
     params:
         settings=lambda wildcards: config["priors"][wildcards.prior],
+        # Sums round by the number of threads: two everywhere, even on a single core.
+        threads=2,
         seed=config["seed"],
         code=fingerprint("train_prior", without=("figures",)),
     script:

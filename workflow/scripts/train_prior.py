@@ -23,7 +23,7 @@ from equicryo.models.transformer import NetworkConfig, initialise
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+torch.set_num_threads(snakemake.params.threads)
 files, params, output = snakemake.input, snakemake.params, snakemake.output
 settings = params.settings
 config = TrainingConfig(**settings["training"])
