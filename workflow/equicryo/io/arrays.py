@@ -5,8 +5,8 @@ import math
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def check_forms(
             )
 
 
-def check_declared_size(file: BinaryIO, size: int) -> None:
+def check_declared_size(file: BufferedIOBase, size: int) -> None:
     """Refuse a .npy header before memory is taken for what it promises.
 
     Args:
