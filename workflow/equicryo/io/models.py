@@ -172,7 +172,8 @@ def _read_models(
         raise InputError(f"{path}: no such file")
     try:
         structure = gemmi.read_structure(str(path), format=gemmi.CoorFormat.Mmcif)
-    except (ValueError, RuntimeError) as error:
+    # gemmi fails on damaged files with whatever its code runs into.
+    except Exception as error:
         raise InputError(f"{path}: not a readable mmCIF file ({error})") from error
     if not len(structure):
         raise InputError(f"{path}: no atoms in it")
