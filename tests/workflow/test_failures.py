@@ -18,7 +18,7 @@ def spoil_checksum(folder: Path) -> None:
     path = folder / "config/test.yaml"
     text = path.read_text()
     start = text.index("sha256: ") + len("sha256: ")
-    path.write_text(text[:start] + "0" * 64 + text[start + 64 :])
+    path.write_text(text[:start] + "f" * 64 + text[start + 64 :])
 
 
 def last_screen(said: str) -> str:
