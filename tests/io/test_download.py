@@ -35,6 +35,11 @@ def server() -> Iterator[Server]:
             behaviour = state.behaviours.pop(0) if state.behaviours else "good"
             if behaviour == "slow":
                 time.sleep(SLOW_SECONDS)
+            if behaviour == "loop":
+                self.send_response(302)
+                self.send_header("Location", self.path)
+                self.end_headers()
+                return
             if behaviour.isdigit():
                 self.send_error(int(behaviour))
                 return
@@ -43,6 +48,9 @@ def server() -> Iterator[Server]:
             self.send_header("Content-Length", str(len(ENTRY)))
             self.end_headers()
             try:
+                while behaviour == "drip":
+                    self.wfile.write(b"d")
+                    time.sleep(0.02)
                 self.wfile.write(body)
             except ConnectionError:
                 return
@@ -103,15 +111,29 @@ def test_a_slow_server_is_left_and_tried_again(
         ("404", 1, "no such entry: correct the id, or give a local file"),
         ("503", 3, "no download in 3 tries .*503"),
         ("truncated", 3, f"100 bytes came instead of {len(ENTRY)}"),
+        # The first request and four repeats in each try: urllib gives up then.
+        ("loop", 3 * 5, "no download in 3 tries .*302 .*infinite loop"),
     ],
 )
 def test_lasting_trouble_is_one_message_and_no_file(
     server: Server, settings: Download, behaviour: str, tries: int, message: str
 ) -> None:
-    server.behaviours = [behaviour] * 9
-    with pytest.raises(InputError, match=message):
+    server.behaviours = [behaviour] * 99
+    with pytest.raises(InputError, match=message) as caught:
         download_entry("1hel", "", settings)
+    assert "\n" not in str(caught.value)
     assert len(server.paths) == tries
+    assert list(settings.cache.iterdir()) == []
+
+
+def test_a_server_that_drips_is_left_at_last(
+    server: Server, settings: Download
+) -> None:
+    server.behaviours = ["drip", "drip"]
+    impatient = replace(settings, timeout=0.05, attempts=2)
+    with pytest.raises(InputError, match=r"no download in 2 tries \(not done after"):
+        download_entry("1hel", "", impatient)
+    assert len(server.paths) == 2
     assert list(settings.cache.iterdir()) == []
 
 

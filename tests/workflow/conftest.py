@@ -4,12 +4,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from equicryo.io.files import file_sha256
+
+from .slurm_cluster import SlurmCluster, run_slurm
+
 ROOT = Path(__file__).resolve().parents[2]
+RESULTS = "results/test"
+HASHED = ("metrics.csv", "**/ensemble.cif", "**/normal.npz", "**/*.safetensors")
+# Literally; but the profile's pause is for a busy controller, and ours are idle.
+SLURM = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "6")
 PARTS = ("workflow", "config", "resources", "envs", "slurm")
 
 
@@ -34,6 +43,18 @@ class Checkout:
             pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{said[-4000:]}")
         return said
 
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start Snakemake on the tiny config, in a process group of its own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
     def command(self, *arguments: str) -> list[str]:
         tiny = ["--configfile", "config/test.yaml"]
         return [sys.executable, "-m", "snakemake", *arguments, *tiny]
@@ -52,6 +73,16 @@ class Checkout:
         return {
             rule: int(count) for rule, count in rows if rule not in ("total", "all")
         }
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of each result that two runs must agree on."""
+        found = {
+            str(path.relative_to(self.folder)): file_sha256(path)
+            for pattern in HASHED
+            for path in (self.folder / RESULTS).glob(pattern)
+        }
+        assert len(found) == 1 + 6 + 1 + 4
+        return found
 
 
 def copy_checkout(folder: Path) -> Checkout:
@@ -86,3 +117,10 @@ def edited(finished: Checkout, tmp_path: Path) -> Checkout:
     folder = tmp_path / "edited"
     shutil.copytree(finished.folder, folder, symlinks=True)
     return Checkout(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
+    """Slurm's daemons on this machine."""
+    with run_slurm(tmp_path_factory.mktemp("slurm")) as running:
+        yield running

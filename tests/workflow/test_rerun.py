@@ -147,12 +147,16 @@ def test_a_fresh_checkout_can_be_planned(checkout):
 
 def test_slurm_profile_sends_the_training_to_the_gpu_partition(checkout):
     said = checkout.snakemake("--profile", "slurm", "--dry-run")
-    trainings = re.findall(r"rule train_prior:.*?\n\n", said, flags=re.DOTALL)
+    trainings = re.findall(
+        r"rule train_prior:.*?resources:[^\n]*", said, flags=re.DOTALL
+    )
     assert len(trainings) == 2
     for training in trainings:
         assert "slurm_partition=gpu" in training
         assert "gres=gpu:1" in training
-    (drawing,) = re.findall(r"rule draw_overlay:.*?\n\n", said, flags=re.DOTALL)
+    (drawing,) = re.findall(
+        r"rule draw_overlay:.*?resources:[^\n]*", said, flags=re.DOTALL
+    )
     assert "slurm_partition=cpu" in drawing
 
 

@@ -139,17 +139,6 @@ def test_provenance_can_replay_the_run(finished):
     assert "score_reconstruction" in provenance["code"]
 
 
-def hashed_results(folder: Path) -> dict[str, str]:
-    patterns = ("metrics.csv", "**/ensemble.cif", "**/normal.npz", "**/*.safetensors")
-    found = {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for pattern in patterns
-        for path in (folder / RESULTS).glob(pattern)
-    }
-    assert len(found) == 1 + 6 + 1 + 4
-    return found
-
-
 @pytest.mark.slow
 def test_killed_run_goes_on_and_repeats_every_hash(finished, checkout):
     """SIGKILL halfway, then again: only jobs under way are redone, results equal."""
@@ -176,4 +165,4 @@ def test_killed_run_goes_on_and_repeats_every_hash(finished, checkout):
     total = sum(finished.planned("--forceall").values()) + 1
     # At most the two jobs under way are repeated, beside those not yet begun.
     assert again.count(done) <= total - finished_before + 2
-    assert hashed_results(checkout.folder) == hashed_results(finished.folder)
+    assert checkout.hashes() == finished.hashes()

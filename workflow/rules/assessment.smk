@@ -32,8 +32,8 @@ rule draw_chains:
         mode="sequence|no_sequence",
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory(3000),
+        runtime=minutes(60),
     params:
         settings=config["assessment"],
         seed=config["seed"],
@@ -57,8 +57,8 @@ rule denoise_chains:
         prior=one_of(GENERALISTS),
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory(3000),
+        runtime=minutes(60),
     params:
         settings={k: config["assessment"][k] for k in ("splits", "noise_copies")},
         seed=config["seed"],
@@ -82,8 +82,8 @@ rule assess_prior:
         f"{RESULTS}/benchmarks/assess_prior/{{prior}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000),
+        runtime=minutes(10),
     params:
         splits=config["assessment"]["splits"],
         code=fingerprint("assess_prior"),
@@ -114,8 +114,8 @@ rule draw_quality:
         f"{RESULTS}/benchmarks/draw_quality/{{prior}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=memory(2000),
+        runtime=minutes(10),
     params:
         splits=config["assessment"]["splits"],
         code=fingerprint("draw_quality"),
@@ -146,8 +146,8 @@ rule compare_folds:
         f"{RESULTS}/benchmarks/compare_folds/{{prior}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=180,
+        mem_mb=memory(2000),
+        runtime=minutes(180),
     params:
         draws=16,
         splits=config["assessment"]["splits"],
@@ -171,8 +171,8 @@ rule compare_samplers:
         prior=one_of(GENERALISTS),
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=180,
+        mem_mb=memory(3000),
+        runtime=minutes(180),
     params:
         settings={
             "steps": [25, 50, 100],
@@ -199,8 +199,8 @@ rule train_mixture:
         f"{RESULTS}/benchmarks/train_mixture.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory(3000),
+        runtime=minutes(60),
     params:
         settings={
             "whitened": 1000,
@@ -241,8 +241,8 @@ rule compare_mixture:
         f"{RESULTS}/benchmarks/compare_mixture.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory(3000),
+        runtime=minutes(60),
     params:
         settings={
             "chains": 1000,

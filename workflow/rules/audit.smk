@@ -23,8 +23,8 @@ rule audit_units:
         f"{RESULTS}/benchmarks/audit_units.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         structure={
             "source": "file",

@@ -6,8 +6,8 @@ rule benchmark_physics:
         f"{RESULTS}/logs/benchmark_physics.log",
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=memory(4000),
+        runtime=minutes(120),
     params:
         settings={
             "stack_images": 1000,
@@ -37,8 +37,8 @@ rule benchmark_prior:
         f"{RESULTS}/logs/benchmark_prior.log",
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=15,
+        mem_mb=memory(4000),
+        runtime=minutes(15),
     params:
         settings={"lengths": [64, 129, 214], "batch_residues": 1024, "rounds": 15},
         code=fingerprint("benchmark_prior"),

@@ -8,8 +8,8 @@ rule calibrate_samplers:
         f"{RESULTS}/benchmarks/calibrate_samplers.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         settings={"problems": 500, "samples": 39},
         seed=config["seed"],
@@ -36,8 +36,8 @@ rule draw_coverage:
         f"{RESULTS}/benchmarks/draw_coverage.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         code=fingerprint("draw_coverage"),
     script:

@@ -1,15 +1,19 @@
 import json
+import os
 import subprocess
 import sys
 from itertools import product
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from snakemake.utils import validate
-
+from equicryo.errors import InputError
 from equicryo.fingerprint import fingerprint as hash_code
+from equicryo.io.config import check_config
 
-validate(config, "../schemas/config.schema.yaml", set_default=False)
+try:
+    check_config(config, yaml.safe_load(SCHEMA))
+except InputError as error:
+    raise WorkflowError(str(error))
 
 RESULTS = f"results/{config['run']}" if config["run"] else "results"
 RECONSTRUCTION = (
@@ -56,6 +60,16 @@ wildcard_constraints:
 def fingerprint(script, without=()):
     """Hash a script's code and all that it imports from the package, but some layers."""
     return hash_code(f"{workflow.basedir}/scripts/{script}.py", without)
+
+
+def memory(megabytes):
+    """Return the memory that a job asks for: as much again at each further try."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
+def minutes(count):
+    """Return how long a job may take: as long again at each further try."""
+    return lambda wildcards, attempt: count * attempt
 
 
 def list_reconstructions():
@@ -186,3 +200,33 @@ def report_run(results):
         same.flush()
         command += [f"{RESULTS}/report.html", "--configfile", same.name]
         subprocess.run([sys.executable, "-m", *command], check=True)
+
+
+def tabulate_run():
+    """Write what each rule cost so far, and say what it adds up to."""
+    # Imported here, as pandas takes a second that planning does not need.
+    from equicryo.io.costs import COST_COLUMNS, describe_costs
+    from equicryo.io.costs import read_costs, tabulate_costs
+    from equicryo.io.tables import write_table
+
+    rows = tabulate_costs(read_costs(f"{RESULTS}/benchmarks"))
+    table = f"{RESULTS}/benchmarks/costs.csv"
+    write_table(table, COST_COLUMNS, rows)
+    logger.info(f"All there is in {RESULTS} took {describe_costs(rows[-1])} ({table})")
+
+
+def report_failures():
+    """Say of each failed job, at the end of all output, what it needs."""
+    from equicryo.io.failures import describe_failure
+
+    for failed in workflow.scheduler.failed:
+        jobs = list(failed.jobs) if failed.is_group() else [failed]
+        kind = "group" if failed.is_group() else "rule"
+        begun = [job for job in jobs if any(map(os.path.exists, job.log))]
+        for job in begun or jobs:
+            if not all(map(os.path.exists, job.output)):
+                logs = f".snakemake/slurm_logs/{kind}_{failed.name}"
+                wildcards = job.wildcards_dict
+                text = describe_failure(job.rule.name, wildcards, job.log, logs)
+                logger.error(f"\nFailed:\n{text}")
+    logger.error("\nMend it and start again: all that is done is kept.")

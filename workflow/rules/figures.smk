@@ -18,8 +18,8 @@ rule draw_ctf:
         f"{RESULTS}/benchmarks/draw_ctf.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=5,
+        mem_mb=memory(1500),
+        runtime=minutes(5),
     params:
         residue_width=config["datasets"][DRAWN["dataset"]]["residue_width"],
         code=fingerprint("draw_ctf"),
@@ -50,8 +50,8 @@ rule draw_collapse:
         f"{RESULTS}/benchmarks/draw_collapse.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=5,
+        mem_mb=memory(1500),
+        runtime=minutes(5),
     params:
         drawn=DRAWN,
         density=density_settings(DRAWN["dataset"]),
@@ -79,8 +79,8 @@ rule draw_calibration:
         f"{RESULTS}/benchmarks/draw_calibration.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=5,
+        mem_mb=memory(1500),
+        runtime=minutes(5),
     params:
         drawn=DRAWN,
         code=fingerprint("draw_calibration"),
@@ -108,8 +108,8 @@ rule draw_overlay:
         f"{RESULTS}/benchmarks/draw_overlay.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=5,
+        mem_mb=memory(1500),
+        runtime=minutes(5),
     params:
         code=fingerprint("draw_overlay"),
     script:
@@ -132,8 +132,8 @@ rule tabulate_metrics:
         f"{RESULTS}/benchmarks/tabulate_metrics.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory(500),
+        runtime=minutes(5),
     params:
         code=fingerprint("tabulate_metrics"),
     script:

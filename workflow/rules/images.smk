@@ -12,8 +12,8 @@ rule choose_truth:
         dataset=one_of(SIMULATED),
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         stack=lambda wildcards: stack_of(wildcards.dataset),
         code=fingerprint("choose_truth"),
@@ -34,8 +34,8 @@ rule calibrate_noise:
         f"{RESULTS}/benchmarks/calibrate_noise/{{stack}}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=memory(3000),
+        runtime=minutes(30),
     params:
         stack=stack_settings,
         images=CALIBRATION_IMAGES,
@@ -61,8 +61,8 @@ rule simulate_images:
         f"{RESULTS}/benchmarks/simulate_images/{{stack}}_{{chunk}}.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=memory(3000),
+        runtime=minutes(30),
     params:
         stack=stack_settings,
         seed=config["seed"],
@@ -87,8 +87,8 @@ rule gather_images:
         dataset=one_of(SMALL_DATASETS),
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory(1000),
+        runtime=minutes(10),
     params:
         n_images=lambda wildcards: config["datasets"][wildcards.dataset]["n_images"],
         code=fingerprint("gather_images"),
@@ -110,8 +110,8 @@ rule estimate_noise:
         f"{RESULTS}/benchmarks/estimate_noise/{{stack}}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=memory(1000),
+        runtime=minutes(20),
     params:
         kind=lambda wildcards: stack_settings(wildcards)["noise"]["kind"],
         code=fingerprint("estimate_noise"),
@@ -136,8 +136,8 @@ rule compress_images:
     priority: 1
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=memory(3000),
+        runtime=minutes(30),
     params:
         table_start=range_start,
         code=fingerprint("compress_images"),
@@ -160,8 +160,8 @@ rule sum_normal_equations:
     priority: 2
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         code=fingerprint("sum_normal_equations"),
     script:

@@ -18,8 +18,8 @@ rule reconstruct_map:
         dataset=one_of(SIMULATED),
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         stack=lambda wildcards: stack_of(wildcards.dataset),
         resolution=4.0,

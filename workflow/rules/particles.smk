@@ -11,8 +11,8 @@ rule read_molecule:
         dataset=one_of(MEASURED),
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         code=fingerprint("read_molecule"),
     script:
@@ -33,8 +33,8 @@ rule read_truth:
         dataset=one_of(WITH_TRUTH),
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         code=fingerprint("read_truth"),
     script:
@@ -54,8 +54,8 @@ rule estimate_group_noise:
         f"{RESULTS}/benchmarks/estimate_group_noise/{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         particles=particles_settings,
         images=NOISE_IMAGES,
@@ -78,8 +78,8 @@ rule compress_particles:
         f"{RESULTS}/benchmarks/compress_particles/{{dataset}}_{{chunk}}.tsv"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         particles=particles_settings,
         chunk_size=chunk_size,
@@ -104,8 +104,8 @@ rule combine_groups:
         dataset=one_of(MEASURED),
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(4000),
+        runtime=minutes(30),
     params:
         particles=particles_settings,
         chunk_size=chunk_size,
@@ -138,8 +138,8 @@ rule describe_reconstruction:
         dataset=one_of(WITHOUT_TRUTH),
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=memory(1500),
+        runtime=minutes(10),
     params:
         labels=score_labels,
         density=lambda wildcards: density_settings(wildcards.dataset),

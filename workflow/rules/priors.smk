@@ -14,10 +14,12 @@ rule train_prior:
         prior="|".join(TRAINED_PRIORS),
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=training_minutes,
     params:
         settings=lambda wildcards: config["priors"][wildcards.prior],
+        # Sums round by the number of threads: two everywhere, even on a single core.
+        threads=2,
         seed=config["seed"],
         code=fingerprint("train_prior", without=("figures",)),
     script:
@@ -40,8 +42,8 @@ rule adopt_prior:
         prior=one_of(ADOPTED_PRIORS),
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory(500),
+        runtime=minutes(5),
     params:
         code=fingerprint("adopt_prior"),
     script:
@@ -63,8 +65,8 @@ rule plant_scale:
         prior=one_of(PLANTED_PRIORS),
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory(500),
+        runtime=minutes(5),
     params:
         planted=lambda wildcards: config["priors"][wildcards.prior]["planted"],
         code=fingerprint("plant_scale"),
@@ -86,8 +88,8 @@ rule draw_prior:
         f"{RESULTS}/benchmarks/draw_prior/{{prior}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=memory(2000),
+        runtime=minutes(15),
     params:
         settings=config["draws"],
         seed=config["seed"],

@@ -15,8 +15,8 @@ rule infer_scale:
         f"{RESULTS}/benchmarks/infer_scale/{{dataset}}/{{prior}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         settings=config["scale_inference"],
         sampler=config["samplers"]["dps"],
@@ -50,8 +50,8 @@ rule reconstruct:
         )
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         sampler=lambda wildcards: config["samplers"][wildcards.sampler],
         density=lambda wildcards: density_settings(wildcards.dataset),

@@ -13,8 +13,8 @@ rule fit_residue_model:
         f"{RESULTS}/benchmarks/fit_residue_model.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=memory(2000),
+        runtime=minutes(20),
     params:
         compared=60,
         code=fingerprint("fit_residue_model"),
@@ -39,8 +39,8 @@ rule compare_residue_models:
         f"{RESULTS}/benchmarks/compare_residue_models.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory(2000),
+        runtime=minutes(60),
     params:
         residue_width=1.5,
         seed=config["seed"],

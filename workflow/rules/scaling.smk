@@ -29,8 +29,8 @@ rule draw_scaling:
         f"{RESULTS}/benchmarks/draw_scaling.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         priors=config["scaling_priors"],
         noise_level=2.0,

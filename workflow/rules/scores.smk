@@ -11,8 +11,8 @@ rule bound_error:
         f"{RESULTS}/benchmarks/bound_error/{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=memory(2000),
+        runtime=minutes(20),
     params:
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,
@@ -47,8 +47,8 @@ rule score_reconstruction:
         dataset=one_of([*SIMULATED, *WITH_TRUTH]),
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=memory(1500),
+        runtime=minutes(10),
     params:
         labels=score_labels,
         seed=config["seed"],
@@ -75,8 +75,8 @@ rule aggregate_metrics:
         f"{RESULTS}/benchmarks/aggregate_metrics.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory(500),
+        runtime=minutes(5),
     params:
         code=fingerprint("aggregate_metrics"),
     script:
@@ -99,8 +99,8 @@ rule write_provenance:
         f"{RESULTS}/benchmarks/write_provenance.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory(500),
+        runtime=minutes(5),
     params:
         code=fingerprint("write_provenance"),
     script:

@@ -9,8 +9,8 @@ rule get_structure:
         f"{RESULTS}/benchmarks/get_structure/{{target}}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=memory(1000),
+        runtime=minutes(10),
     params:
         settings=lambda wildcards: config["structures"][wildcards.target],
         cache="results/downloads",
@@ -30,8 +30,8 @@ rule prepare_points:
         f"{RESULTS}/benchmarks/prepare_points/{{target}}.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         code=fingerprint("prepare_points"),
     script:
@@ -49,8 +49,8 @@ rule prepare_voxels:
         f"{RESULTS}/benchmarks/prepare_voxels/{{target}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=5,
+        mem_mb=memory(2000),
+        runtime=minutes(5),
     params:
         settings=config["voxels"],
         code=fingerprint("prepare_voxels"),
@@ -69,8 +69,8 @@ rule make_ensemble:
         f"{RESULTS}/benchmarks/make_ensemble/{{target}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=memory(2000),
+        runtime=minutes(15),
     params:
         settings=lambda wildcards: config["ensembles"][wildcards.target],
         seed=config["seed"],

@@ -14,8 +14,8 @@ rule get_chains:
         "results/benchmarks/get_chains.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=60,
+        mem_mb=memory(500),
+        runtime=minutes(60),
     params:
         settings=lambda wildcards: config["chains"],
         code=fingerprint("get_chains"),
@@ -38,8 +38,8 @@ rule extract_chains:
         "results/benchmarks/extract_chains.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=memory(1000),
+        runtime=minutes(15),
     params:
         code=fingerprint("extract_chains"),
     script:
@@ -60,8 +60,8 @@ rule align_chains:
         held_out=r"\w+",
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=memory(1000),
+        runtime=minutes(60),
     params:
         code=fingerprint("align_chains"),
     script:
@@ -85,8 +85,8 @@ rule split_chains:
         "results/benchmarks/split_chains.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         code=fingerprint("split_chains"),
     script:

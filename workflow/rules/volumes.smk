@@ -21,8 +21,8 @@ rule train_voxel_prior:
         voxel_prior=one_of(LEARNT_VOXEL_PRIORS),
     threads: 2
     resources:
-        mem_mb=6000,
-        runtime=1440,
+        mem_mb=memory(6000),
+        runtime=minutes(1440),
     params:
         settings=lambda wildcards: config["voxel_priors"][wildcards.voxel_prior],
         seed=config["seed"],
@@ -50,8 +50,8 @@ rule reconstruct_volume:
         )
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory(3000),
+        runtime=minutes(60),
     params:
         sampler=lambda wildcards: config["volume_samplers"][wildcards.volume_sampler],
         seed=config["seed"],
@@ -84,8 +84,8 @@ rule control_volume:
         dataset=one_of(SIMULATED),
     threads: 2
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=memory(3000),
+        runtime=minutes(60),
     params:
         stack=lambda wildcards: stack_of(wildcards.dataset),
         sampler=lambda wildcards: config["volume_samplers"][wildcards.volume_sampler],
@@ -118,8 +118,8 @@ rule score_volumes:
         dataset=one_of(SIMULATED),
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=memory(3000),
+        runtime=minutes(30),
     params:
         stack=lambda wildcards: stack_of(wildcards.dataset),
         case=volume_case,
@@ -145,8 +145,8 @@ rule tabulate_volumes:
         f"{RESULTS}/benchmarks/tabulate_volumes.tsv"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=memory(500),
+        runtime=minutes(5),
     params:
         code=fingerprint("tabulate_volumes"),
     script:
@@ -175,8 +175,8 @@ rule draw_volumes:
         f"{RESULTS}/benchmarks/draw_volumes/{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=5,
+        mem_mb=memory(1500),
+        runtime=minutes(5),
     params:
         code=fingerprint("draw_volumes"),
     script:

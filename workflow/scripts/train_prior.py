@@ -1,5 +1,6 @@
 """Train a prior on a molecule's conformers or on many chains (rule train_prior)."""
 
+import sys
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from equicryo.models.transformer import NetworkConfig, initialise
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])
-torch.set_num_threads(snakemake.threads)
+torch.set_num_threads(snakemake.params.threads)
 files, params, output = snakemake.input, snakemake.params, snakemake.output
 settings = params.settings
 config = TrainingConfig(**settings["training"])
@@ -46,6 +47,8 @@ state = arrays_sha256(*start, str((settings, params.seed, params.code, data.sha2
 checkpoint = Path(output.weights).parent / "checkpoints" / f"{state[:16]}.safetensors"
 picture = TrainingPicture(draw_training, snakemake.log.picture)
 train_with_checkpoints(training, checkpoint, [picture])
+if training.global_rank:
+    sys.exit()  # The first of several processes writes what all have learnt.
 
 write_weights(output.weights, training.average.module)
 write_table(output.curve, CURVE_COLUMNS, training.curve)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from matplotlib.figure import Figure
@@ -35,12 +37,16 @@ def train_with_checkpoints(
 ) -> None:
     """Train to the last step, from `checkpoint` if it exists.
 
+    On all GPUs that the job has, each with batches of its own; or, on a CPU, in as many
+    processes as were started with LOCAL_RANK and WORLD_SIZE set.
+
     Args:
         training: the denoiser, its data and its settings; trained in place.
         checkpoint: where the state is kept from time to time.
         watchers: look on, and change nothing.
     """
     config = training.config
+    devices = torch.cuda.device_count() or int(os.environ.get("WORLD_SIZE", "1"))
     trainer = lightning.Trainer(
         max_steps=config.steps,
         precision="bf16-mixed" if bfloat16_is_fast() else "32-true",
@@ -50,12 +56,15 @@ def train_with_checkpoints(
             *watchers,
             *([TQDMProgressBar()] if sys.stderr.isatty() else []),
         ],
-        plugins=[SafetensorsCheckpointIO()],
+        # Not Slurm's: a job's one step is one process, whatever its GPUs, and it is
+        # Slurm that puts a preempted job back into the queue.
+        plugins=[SafetensorsCheckpointIO(), LightningEnvironment()],
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
         logger=False,
         deterministic=True,
-        devices="auto" if torch.cuda.is_available() else 1,
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
         default_root_dir=checkpoint.parent,
     )
     steps = torch.utils.data.DataLoader(range(config.steps), batch_size=None)

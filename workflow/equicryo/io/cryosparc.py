@@ -4,7 +4,6 @@ Poses are rotation vectors of the inverse of RELION's matrix, shifts are RELION'
 origins in pixels of the refinement, and ``blob/sign`` is −1 where density is white.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from jaxtyping import Float64, Int64
 from scipy.spatial.transform import Rotation
 
 from equicryo.errors import InputError
+from equicryo.io.arrays import check_declared_size
 from equicryo.io.image_names import read_image_places
 from equicryo.io.optics import MILLIMETRE, build_optics_groups
 from equicryo.io.particle_table import Particles
@@ -71,11 +71,14 @@ def read_cs_table(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is missing, empty, damaged or not such a table.
     """
+    if not path.is_file():
+        raise InputError(f"{path}: no such .cs file")
     try:
+        with path.open("rb") as file:
+            check_declared_size(file, path.stat().st_size)
         table = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such .cs file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    # NumPy's parser fails on a damaged header with whatever its code runs into.
+    except Exception as error:
         raise InputError(
             f"{path}: not a readable .cs file ({error}): export the particles from "
             "cryoSPARC again"

@@ -34,7 +34,7 @@ def read_document(path: str | Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: not a readable JSON document ({error}): delete it to have it "
             "made anew"

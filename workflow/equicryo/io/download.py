@@ -137,7 +137,8 @@ def _fetch(url: str, path: Path, settings: Download) -> str:
             raise InputError(
                 f"{url}: no such entry: correct the id, {OFFLINE_HINT}"
             ) from error
-        raise _TransferError(f"the server says {error.code} {error.reason}") from error
+        said = " ".join(str(error.reason).split())
+        raise _TransferError(f"the server says {error.code} {said}") from error
     except urllib.error.URLError as error:
         raise _TransferError(error.reason) from error
     except (http.client.HTTPException, TimeoutError, ConnectionError) as error:

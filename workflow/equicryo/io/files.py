@@ -1,5 +1,6 @@
 """Writing files so that a reader never sees half of one."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -7,6 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+from equicryo.errors import InputError
+
+FULL_DISK = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)))
+"""What the system says where there is no room left; libraries quote it in any error."""
 
 
 @contextmanager
@@ -20,6 +26,9 @@ def replace_atomically(path: str | Path) -> Iterator[Path]:
         A new path in the same folder with the same suffix, to be written and closed.
         When the block ends it is flushed to disk and takes the place of `path`; when
         the block raises, or wrote nothing, it is removed and `path` stays as it was.
+
+    Raises:
+        InputError: the disk is full.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,8 +39,28 @@ def replace_atomically(path: str | Path) -> Iterator[Path]:
         _flush(temporary)
         os.replace(temporary, path)
         _flush(path.parent)
+    except Exception as error:
+        if any(said in str(error) for said in FULL_DISK):
+            raise InputError(
+                f"{path}: no room left to write it ({error}): free some space on that "
+                "disk, or raise the quota, and start again: nothing of it was kept"
+            ) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def reserve_space(path: str | Path, size: int) -> None:
+    """Take room for a file that will be written through a memory map.
+
+    On a disk that fills up later, a map's writer is killed without a word (SIGBUS).
+
+    Args:
+        path: an existing file.
+        size: bytes.
+    """
+    with Path(path).open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
 
 
 def copy_file(source: str | Path, destination: str | Path) -> None:

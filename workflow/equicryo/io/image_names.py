@@ -8,6 +8,9 @@ from jaxtyping import Int64
 from equicryo.errors import InputError
 from equicryo.io.stacks import StackHeader, read_stack_header
 
+LONGEST_PATH = 1024
+"""Characters; systems refuse longer ones in their own words."""
+
 
 def read_image_places(
     table: Path,
@@ -50,6 +53,8 @@ def find_stack(table: Path, name: str, root: str | Path | None) -> Path:
     Raises:
         InputError: the file is missing, outside the root, or there are two candidates.
     """
+    if "\0" in name or len(name) > LONGEST_PATH:
+        raise InputError(f"{table}: {name[:100]!r} is no path of an image stack")
     roots = [Path(root)] if root is not None else [Path(), table.parent]
     found = []
     for folder in roots:

@@ -1,6 +1,7 @@
 """Logging of a script: plain lines in the rule's log, warnings on the terminal."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +18,12 @@ def log_to(path: str | Path) -> None:
     `InputError` leaves only its message on the terminal; any other exception is a
     defect of ours and shows its traceback. Both end the script with status 1.
     """
+    # A log that cannot be written, on a full disk, must not bury the error itself.
+    logging.raiseExceptions = False
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path, mode="w")
+    # The processes of one job that start after the first add to its log.
+    mode = "a" if os.environ.get("LOCAL_RANK", "0") != "0" else "w"
+    file = logging.FileHandler(path, mode=mode)
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[file], force=True)
     terminal = logging.StreamHandler()

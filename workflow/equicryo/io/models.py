@@ -130,8 +130,10 @@ def _write_models(
     groups.block_name = groups.entry = groups.struct_asym = True
     groups.entity = groups.entity_poly = groups.entity_poly_seq = True
     groups.atoms = groups.group_pdb = True
+    # gemmi's own writing of files says nothing of a full disk.
+    text = structure.make_mmcif_document(groups).as_string()
     with replace_atomically(path) as temporary:
-        structure.make_mmcif_document(groups).write_file(str(temporary))
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _gemmi_chain(
@@ -170,7 +172,8 @@ def _read_models(
         raise InputError(f"{path}: no such file")
     try:
         structure = gemmi.read_structure(str(path), format=gemmi.CoorFormat.Mmcif)
-    except (ValueError, RuntimeError) as error:
+    # gemmi fails on damaged files with whatever its code runs into.
+    except Exception as error:
         raise InputError(f"{path}: not a readable mmCIF file ({error})") from error
     if not len(structure):
         raise InputError(f"{path}: no atoms in it")

@@ -2,26 +2,31 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.io.arrays import read_arrays, write_arrays
+from equicryo.errors import InputError
+from equicryo.io.arrays import check_forms, read_arrays, write_arrays
 from equicryo.physics.normal_equations import NormalEquations
 
-NAMES = (
-    "b",
-    "K",
-    "data_energy",
-    "n_observations",
-    "n_images",
-    "pixel_size",
-    "box_size",
-    "noise_power",
-    "input_sha256",
+FORMS = MappingProxyType(
+    {
+        "b": (np.float64, 3),
+        "K": (np.float64, 3),
+        "data_energy": (np.float64, 0),
+        "n_observations": (np.int64, 0),
+        "n_images": (np.int64, 0),
+        "pixel_size": (np.float64, 0),
+        "box_size": (np.int64, 0),
+        "noise_power": (np.float64, 1),
+        "input_sha256": (np.str_, 0),
+    }
 )
+NAMES = tuple(FORMS)
 
 
 def write_normal(path: str | Path, normal: NormalEquations) -> None:
@@ -47,6 +52,14 @@ def read_normal(path: str | Path) -> NormalEquations:
         InputError: the file is missing or damaged.
     """
     arrays = read_arrays(path, NAMES)
+    check_forms(path, arrays, FORMS)
+    edge = len(arrays["b"])
+    shapes = (arrays["b"].shape, arrays["K"].shape)
+    if edge % 2 or shapes != ((edge,) * 3, (2 * edge,) * 3):
+        raise InputError(
+            f"{path}: b and K are {shapes[0]} and {shapes[1]}, expected even "
+            "cubes, K of twice the edge: delete the file to have it made anew"
+        )
     return NormalEquations(
         b=torch.from_numpy(arrays["b"]),
         kernel=torch.from_numpy(arrays["K"]),

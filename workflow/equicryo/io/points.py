@@ -2,12 +2,29 @@
 
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
-from equicryo.io.arrays import read_arrays, write_arrays
+from equicryo.errors import InputError
+from equicryo.io.arrays import check_forms, read_arrays, write_arrays
 from equicryo.structure.chain import Chain
 from equicryo.structure.conformers import Conformers
+
+CHAIN_FORMS = MappingProxyType(
+    {
+        "name": (np.str_, 0),
+        "chain_id": (np.str_, 0),
+        "sequence": (np.str_, 0),
+        "residue_numbers": (np.int64, 1),
+        "insertion_codes": (np.str_, 1),
+        "coordinates": (np.float64, 2),
+        "b_factors": (np.float64, 1),
+    }
+)
+CONFORMER_FORMS = MappingProxyType(
+    {"training": (np.float64, 3), "held_out": (np.float64, 3)}
+)
 
 
 def write_points(path: str | Path, chain: Chain) -> None:
@@ -24,7 +41,15 @@ def read_points(path: str | Path) -> Chain:
     Raises:
         InputError: the file is missing, damaged or not such a chain.
     """
-    arrays = read_arrays(path, [field.name for field in fields(Chain)])
+    arrays = read_arrays(path, CHAIN_FORMS)
+    check_forms(path, arrays, CHAIN_FORMS)
+    counts = [len(arrays["residue_numbers"]), len(str(arrays["sequence"]))]
+    counts += [len(arrays[name]) for name in ("insertion_codes", "b_factors")]
+    if {(count, 3) for count in counts} != {arrays["coordinates"].shape}:
+        raise InputError(
+            f"{path}: its arrays are of different lengths: delete it to have it made "
+            "anew"
+        )
     return Chain(
         name=str(arrays["name"]),
         chain_id=str(arrays["chain_id"]),
@@ -49,4 +74,12 @@ def read_conformers(path: str | Path) -> Conformers:
     Raises:
         InputError: the file is missing, damaged or not such an ensemble.
     """
-    return Conformers(**read_arrays(path, ["training", "held_out"]))
+    arrays = read_arrays(path, CONFORMER_FORMS)
+    check_forms(path, arrays, CONFORMER_FORMS)
+    if not arrays["training"].shape[1:] == arrays["held_out"].shape[1:] or (
+        arrays["training"].shape[2] != 3
+    ):
+        raise InputError(
+            f"{path}: conformers of different chains: delete it to have it made anew"
+        )
+    return Conformers(**arrays)

@@ -56,7 +56,8 @@ def read_single_chain(path: Path) -> Chain:
 def _only_chain(path: Path) -> str:
     try:
         structure = gemmi.read_structure(str(path))
-    except (OSError, RuntimeError, ValueError) as error:
+    # gemmi fails on damaged files with whatever its code runs into.
+    except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not a readable structure file ({reason})") from error
     structure.setup_entities()
@@ -78,7 +79,7 @@ def _read_fasta(path: Path) -> Chain:
     try:
         text = path.read_text(encoding="utf-8")
         entries = gemmi.read_pir_or_fasta(text)
-    except (UnicodeDecodeError, RuntimeError, ValueError) as error:
+    except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: not a readable FASTA file ({reason}); a structure file is known "

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equicryo.errors import InputError
-from equicryo.io.files import replace_atomically
+from equicryo.io.files import replace_atomically, reserve_space
 
 LABEL = "EquiCryo particle images"
 """Text of the only header label; mrcfile's own carries a date."""
@@ -44,10 +44,12 @@ def write_stack(
         ValueError: the batches do not hold `count` images.
     """
     shape = (count, box_size, box_size)
+    size = HEADER_BYTES + count * box_size**2 * np.dtype(np.float32).itemsize
     with (
         replace_atomically(path) as temporary,
         mrcfile.new_mmap(temporary, shape, mrc_mode=2, overwrite=True) as file,
     ):
+        reserve_space(temporary, size)
         written = 0
         for batch in batches:
             images = batch.float().numpy()

@@ -61,8 +61,13 @@ def read_table(path: str | Path) -> list[dict[str, str]]:
     Raises:
         InputError: a row has more or fewer cells than there are columns.
     """
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        header, *lines = list(csv.reader(file)) or [[]]
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            header, *lines = list(csv.reader(file)) or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"{path}: not a readable table ({error}): delete it and run again"
+        ) from error
     for number, line in enumerate(lines, start=2):
         if len(line) != len(header):
             raise InputError(

@@ -143,6 +143,7 @@ class AveragedTraining(lightning.LightningModule, ABC):
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         """Take the loss curve up where it was left."""
         self.curve = checkpoint["curve"]
+        logger.info("going on from step %d", checkpoint["global_step"])
 
     def _keep_loss(self, loss: torch.Tensor) -> None:
         """Remember a step's loss, and stop where it is no number."""
@@ -150,7 +151,8 @@ class AveragedTraining(lightning.LightningModule, ABC):
             raise FloatingPointError(
                 f"loss is {loss.item()} at step {self.global_step}: stopped"
             )
-        self.latest_loss = float(loss)
+        # Of all processes, so that the curve does not depend on who writes it.
+        self.latest_loss = float(self.all_gather(loss).mean())
         self.log("loss", loss, prog_bar=True)
 
     def _generator(self, purpose: str, step: int, rank: int) -> torch.Generator:

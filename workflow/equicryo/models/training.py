@@ -112,8 +112,14 @@ class DenoiserTraining(AveragedTraining):
 
         Source: Karras et al. 2022, arXiv:2206.00364, equation 8 with λ(σ) = 1/c_out².
         """
-        config, step = self.config, self.global_step
-        generator = self._generator("train", step, self.global_rank)
+        loss, last = self._loss(self.global_step, self.global_rank)
+        self._keep_loss(last)
+        return loss
+
+    def _loss(self, step: int, rank: int) -> tuple[Tensor, Tensor]:
+        """Return the loss of one process's batch, and its last estimate's part."""
+        config = self.config
+        generator = self._generator("train", step, rank)
         drawn = self.examples.draw(config.batch_residues, generator)
         level = draw_noise_levels(len(drawn.coordinates), config, generator)
         errors = self._errors(self.denoiser, drawn, level, generator)
@@ -121,8 +127,7 @@ class DenoiserTraining(AveragedTraining):
         deviation = self.denoiser.whitening.deviation(level.to(self.device), present)
         *early, last = (error / (3.0 * deviation**2) for error in errors)
         loss = last.mean() + EARLY_WEIGHT * sum(error.mean() for error in early)
-        self._keep_loss(last.detach().mean())
-        return loss
+        return loss, last.detach().mean()
 
     def make_optimizer(self) -> MuonWithAdam:
         """Return Muon for the matrices of the layers, Adam for the rest."""

@@ -1,0 +1,62 @@
+"""The whole tiny workflow through `snakemake --profile slurm`, on real daemons."""
+
+import pytest
+
+from .conftest import RESULTS, SLURM, Checkout, copy_checkout
+from .slurm_cluster import SlurmCluster
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def submitted(
+    cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Checkout:
+    """A copy in which the tiny workflow has run on the cluster."""
+    made = copy_checkout(tmp_path_factory.mktemp("submitted") / "checkout")
+    made.snakemake(*SLURM)
+    return made
+
+
+def test_results_equal_those_of_a_local_run(submitted, finished) -> None:
+    assert submitted.hashes() == finished.hashes()
+
+
+def test_each_job_succeeds_at_its_first_try_within_what_it_asks_for(
+    submitted, cluster
+) -> None:
+    jobs = cluster.jobs()
+    assert {job.state for job in jobs} == {"COMPLETED"}
+    assert {job.requeues for job in jobs} == {0}
+
+
+def test_training_alone_goes_to_the_gpu_partition_with_its_gpu(
+    submitted, cluster
+) -> None:
+    trainings = cluster.jobs("train_prior")
+    assert len(trainings) == 2
+    assert {(job.partition, job.gres) for job in trainings} == {("gpu", "gres:gpu:1")}
+    others = [job for job in cluster.jobs() if job not in trainings]
+    assert {(job.partition, job.gres) for job in others} == {("cpu", "")}
+
+
+def test_small_rules_of_one_group_are_one_job(submitted, cluster, finished) -> None:
+    (structure,) = cluster.jobs("structure")
+    assert "make_ensemble" in structure.comment
+    assert "prepare_points" in structure.comment
+    assert cluster.jobs("prepare_points") == []
+    steps = sum(finished.planned("--forceall").values())
+    assert len(cluster.jobs()) < 0.7 * steps
+
+
+def test_each_step_leaves_a_log_and_its_measured_cost(submitted) -> None:
+    folder = submitted.folder / RESULTS
+    logs, costs = (
+        {str(path.relative_to(folder / kind).with_suffix("")) for path in found}
+        for kind, found in (
+            ("logs", (folder / "logs").rglob("*.log")),
+            ("benchmarks", (folder / "benchmarks").rglob("*.tsv")),
+        )
+    )
+    assert costs == logs
+    assert len(costs) == sum(submitted.planned("--forceall").values())

@@ -1,0 +1,206 @@
+"""What clusters do to a run, done to one on purpose: nothing is lost."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from .conftest import RESULTS, SLURM, Checkout, copy_checkout
+from .slurm_cluster import Job, SlurmCluster, job_processes, kill, wait_for
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+VICTIMS = """
+rule all:
+    input: "killed.txt", "starved.txt", "stranded.txt"
+
+rule killed:
+    output: "killed.txt"
+    resources:
+        slurm_extra="--nodelist=n1",
+        seconds=lambda wildcards, attempt: 300 if attempt == 1 else 0,
+    shell: "sleep {resources.seconds}; echo whole > {output}"
+
+rule starved:
+    output: "starved.txt"
+    resources:
+        slurm_extra="--nodelist=n1",
+        mem_mb=lambda wildcards, attempt: 600 * attempt,
+    shell:
+        "python -c 'import time; taken = bytearray(600_000_000); time.sleep(8)'; "
+        "echo whole > {output}"
+
+rule stranded:
+    output: "stranded.txt"
+    shell: "echo $SLURMD_NODENAME >> stranded.nodes; sleep 25; echo whole > {output}"
+"""
+
+SHARED = """
+rule all:
+    input: "shared.npz"
+
+rule write_shared:
+    output: "shared.npz"
+    shell: "echo begun >> shared.begun; sleep 25; python write_shared.py {output}"
+"""
+WRITE_SHARED = """
+import sys
+import numpy
+from equicryo.io.arrays import write_arrays
+
+write_arrays(sys.argv[1], {"x": numpy.arange(3_000_000)})
+"""
+
+
+def replace_workflow(folder: Path, snakefile: str) -> Checkout:
+    """Copy the checkout, with its profiles, and give it another workflow."""
+    made = copy_checkout(folder)
+    (folder / "workflow/Snakefile").write_text(snakefile)
+    return made
+
+
+def latest(cluster: SlurmCluster, rule: str) -> Job:
+    return cluster.jobs(rule)[-1]
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What is left of a run: its jobs by rule, and what it said."""
+
+    folder: Path
+    jobs: dict[str, list[Job]]
+    said: str
+
+
+@pytest.fixture(scope="module")
+def aftermath(
+    cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Aftermath:
+    """A run in which a job was killed, one was short of memory, and a node died."""
+    made = replace_workflow(tmp_path_factory.mktemp("victims") / "checkout", VICTIMS)
+    nodes = made.folder / "stranded.nodes"
+    run = made.start(*SLURM)
+
+    def sleeping() -> list[int]:
+        job = latest(cluster, "killed")
+        return [one for one in job_processes(job.number) if is_sleep(one)]
+
+    wait_for(lambda: cluster.jobs("killed") and sleeping(), "the job to be killed")
+    cluster.kill_job(latest(cluster, "killed").number)
+    wait_for(nodes.exists, "the job to be stranded")
+    cluster.kill_node("n2")
+    said, _ = run.communicate(timeout=400)
+    assert run.returncode == 0, said
+    cluster.start_node("n2")
+    rules = ("killed", "starved", "stranded")
+    return Aftermath(made.folder, {rule: cluster.jobs(rule) for rule in rules}, said)
+
+
+def is_sleep(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"sleep")
+    except OSError:
+        return False
+
+
+def test_a_killed_job_is_submitted_again(aftermath) -> None:
+    first, second = aftermath.jobs["killed"]
+    assert (first.state, second.state) == ("FAILED", "COMPLETED")
+    assert (aftermath.folder / "killed.txt").read_text() == "whole\n"
+
+
+def test_a_job_out_of_memory_is_submitted_again_with_more(aftermath) -> None:
+    first, second = aftermath.jobs["starved"]
+    assert (first.state, second.state) == ("FAILED", "COMPLETED")
+    assert (first.memory, second.memory) == ("600M", "1200M")
+    assert (aftermath.folder / "starved.txt").read_text() == "whole\n"
+    folder = aftermath.folder / ".snakemake/slurm_logs/rule_starved"
+    (log,) = folder.rglob(f"{first.number}.log")
+    assert "Exceeded job memory limit" in log.read_text()
+
+
+def test_a_job_on_a_dying_node_goes_on_elsewhere(aftermath) -> None:
+    (job,) = aftermath.jobs["stranded"]
+    assert (job.state, job.requeues) == ("COMPLETED", 1)
+    nodes = (aftermath.folder / "stranded.nodes").read_text().split()
+    assert nodes == ["n2", "n1"]
+    assert (aftermath.folder / "stranded.txt").read_text() == "whole\n"
+
+
+def test_two_writers_after_a_kill_of_snakemake_leave_one_whole_file(
+    cluster, tmp_path
+) -> None:
+    """The first run's job lives on beside the second's: both write the same bytes."""
+    made = replace_workflow(tmp_path / "checkout", SHARED)
+    (made.folder / "write_shared.py").write_text(WRITE_SHARED)
+    run = made.start(*SLURM)
+    wait_for((made.folder / "shared.begun").exists, "the first job")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.communicate()
+
+    made.snakemake("--unlock")
+    again = made.start(*SLURM)
+    wait_for(lambda: len(cluster.jobs("write_shared")) == 2, "the second job")
+    orphan, second = cluster.jobs("write_shared")
+    assert orphan.state == "RUNNING"
+    assert orphan.run != second.run
+    said, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+
+    def states() -> list[str]:
+        return [job.state for job in cluster.jobs("write_shared")]
+
+    wait_for(lambda: states() == ["COMPLETED"] * 2, "both writers")
+    assert [path.name for path in made.folder.glob("*.npz")] == ["shared.npz"]
+    assert list(made.folder.glob(".shared*")) == []
+    assert "Nothing to be done" in made.snakemake("--dry-run")
+
+
+WEIGHTS = f"{RESULTS}/priors/conformer_1hel/weights.safetensors"
+
+
+def lengthen_training(folder: Path) -> None:
+    path = folder / "config/test.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["priors"]["conformer_1hel"]["training"].update(
+        steps=150, checkpoint_interval=10, validation_interval=150
+    )
+    path.write_text(yaml.safe_dump(config))
+
+
+def test_training_beyond_its_time_limit_goes_on_from_its_checkpoint(
+    cluster, tmp_path
+) -> None:
+    made, whole = (copy_checkout(tmp_path / name) for name in ("cut", "whole"))
+    lengthen_training(made.folder)
+    lengthen_training(whole.folder)
+    run = made.start(WEIGHTS, *SLURM)
+    checkpoints = (made.folder / WEIGHTS).parent / "checkpoints"
+    before = len(cluster.jobs("train_prior"))
+
+    wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint", seconds=400)
+    first = latest(cluster, "train_prior")
+    # Stopped, so that the limit is hit after this checkpoint on any machine.
+    for process in job_processes(first.number):
+        kill(process, signal.SIGSTOP)
+    cluster.limit_time(first.number)
+    whole.snakemake(WEIGHTS)
+    said, _ = run.communicate(timeout=400)
+    assert run.returncode == 0, said
+
+    jobs = cluster.jobs("train_prior")[before:]
+    assert [job.state for job in jobs] == ["TIMEOUT", "COMPLETED"]
+    log = made.folder / f"{RESULTS}/logs/train_prior/conformer_1hel.log"
+    assert "going on from step" in log.read_text()
+    found, expected = (
+        load_file(made.folder / WEIGHTS),
+        load_file(whole.folder / WEIGHTS),
+    )
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=0.0, atol=1e-6)
