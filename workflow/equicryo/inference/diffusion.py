@@ -72,10 +72,10 @@ def step_down(
 
 
 def ancestral_moments(
-    noisy: Float[Tensor, "sample residue 3"],
-    denoised: Float[Tensor, "sample residue 3"],
+    noisy: Float[Tensor, "*state"],
+    denoised: Float[Tensor, "*state"],
     levels: tuple[float, float],
-) -> tuple[Float[Tensor, "sample residue 3"], float]:
+) -> tuple[Float[Tensor, "*state"], float]:
     """Return mean and standard deviation of the Gaussian that `step_down` draws from.
 
     Args:
