@@ -30,6 +30,9 @@ STRENGTHS = (0.3, 3.0)
 """Factors on the variance of the points: one map is smoother, one sharper than the
 most probable."""
 
+TOLERANCE = 1e-2
+"""Relative residual of a deconvolved map, far below its noise."""
+
 SHELLS = (16.0, 8.0, 5.0, 3.5)
 """Resolutions at which the signal-to-noise ratio describes the images, Å."""
 
@@ -71,15 +74,16 @@ def blur_operator(
 
 
 def deconvolve(
-    operator: NormalOperator, variance: float
+    operator: NormalOperator, variance: float, strengths: tuple[float, ...]
 ) -> Float[Tensor, "strength z y x"]:
-    """Solve for u at each of the `STRENGTHS`, in units of its standard deviation.
+    """Solve for u, in units of its standard deviation, at multiples of its variance.
 
     Args:
         operator: of `blur_operator`.
         variance: of a voxel of u, see `point_variance`.
+        strengths: the multiples.
     """
-    maps = [wiener_map(operator, variance * strength) for strength in STRENGTHS]
+    maps = [wiener_map(operator, variance * s, TOLERANCE) for s in strengths]
     return torch.stack(maps) / variance**0.5
 
 
