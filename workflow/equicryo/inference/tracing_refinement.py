@@ -1,0 +1,115 @@
+"""Refinement of traces: the images' likelihood with bonds, angles and sterics.
+
+Source: restrained real-space refinement, reduced to Cα; Diamond 1971,
+    doi:10.1107/S0567739471000986.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from scipy.optimize import minimize
+from torch import Tensor
+
+from equicryo.inference.likelihood import ResidueLikelihood
+from equicryo.structure.chain import VIRTUAL_BOND
+
+BOND_SPREAD = 0.08
+"""Å: standard deviation of a virtual bond, cis bonds left out."""
+
+CONTACT = 4.2
+"""Å: Cα not bonded to each other repel below this distance."""
+
+CONTACT_SPREAD = 0.25
+"""Å: how soft they are."""
+
+SHORTEST_SPAN, LONGEST_SPAN = 5.0, 7.3
+"""Å: range of distances of Cα next but one to each other."""
+
+SPAN_SPREAD = 0.15
+"""Å: how soft its ends are."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RefinedTrace:
+    """A chain at a local maximum of likelihood and restraints.
+
+    Attributes:
+        coordinates: Å.
+        log_likelihood: of the images, but for a constant, nats.
+        log_restraint: of the restraints, but for a constant, nats.
+    """
+
+    coordinates: Float[Tensor, "residue 3"]
+    log_likelihood: float
+    log_restraint: float
+
+
+def log_restraints(
+    coordinates: Float[Tensor, "*batch residue 3"],
+) -> Float[Tensor, "*batch"]:
+    """Return the log density of bonds, spans and contacts but for a constant, nats.
+
+    Args:
+        coordinates: Å.
+    """
+    bonds = (coordinates[..., 1:, :] - coordinates[..., :-1, :]).norm(dim=-1)
+    spans = (coordinates[..., 2:, :] - coordinates[..., :-2, :]).norm(dim=-1)
+    stretch = (bonds - VIRTUAL_BOND) / BOND_SPREAD
+    bend = (SHORTEST_SPAN - spans).clamp(min=0) + (spans - LONGEST_SPAN).clamp(min=0)
+    first, second = torch.triu_indices(*(2 * coordinates.shape[-2:-1]), offset=3)
+    gaps = coordinates[..., first, :] - coordinates[..., second, :]
+    # The square root's slope is infinite where two atoms coincide.
+    distance = (gaps.square().sum(-1) + 1e-6).sqrt()
+    overlap = (CONTACT - distance).clamp(min=0) / CONTACT_SPREAD
+    return -0.5 * (
+        stretch.square().sum(-1)
+        + (bend / SPAN_SPREAD).square().sum(-1)
+        + overlap.square().sum(-1)
+    )
+
+
+def refine_trace(
+    coordinates: Float[Tensor, "residue 3"],
+    likelihood: ResidueLikelihood,
+    iterations: int,
+) -> RefinedTrace:
+    """Climb to the nearest maximum of likelihood and restraints.
+
+    Args:
+        coordinates: in the frame of the poses, Å.
+        likelihood: of the images.
+        iterations: of the quasi-Newton method, at most.
+
+    Source: Byrd, Lu, Nocedal & Zhu 1995, doi:10.1137/0916069 (L-BFGS-B).
+    """
+
+    def objective(flat: Float64[np.ndarray, " parameter"]) -> tuple[float, np.ndarray]:
+        x = torch.from_numpy(flat).view(1, -1, 3).requires_grad_()
+        value = log_posterior(x, likelihood)
+        (gradient,) = torch.autograd.grad(value.sum(), x)
+        return -float(value.detach()), -gradient.flatten().numpy()
+
+    start = coordinates.double().flatten().numpy()
+    options = {"maxiter": iterations, "maxcor": 20}
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    x = torch.from_numpy(found.x).view(1, -1, 3)
+    return RefinedTrace(
+        coordinates=x[0],
+        log_likelihood=float(likelihood.log_likelihood(x, 0.0)),
+        log_restraint=float(log_restraints(x)),
+    )
+
+
+def log_posterior(
+    coordinates: Float[Tensor, "trace residue 3"], likelihood: ResidueLikelihood
+) -> Float[Tensor, " trace"]:
+    """Return the log-likelihood plus the restraints, nats, in float64.
+
+    Args:
+        coordinates: in the frame of the poses, Å.
+        likelihood: of the images.
+    """
+    value = likelihood.log_likelihood(coordinates, 0.0).double()
+    return value + log_restraints(coordinates).double()
