@@ -1,33 +1,73 @@
-"""Places where Cα atoms may lie, with what the images say of each.
+"""Places where Cα atoms may lie, and what is known of each place."""
 
-Source: our own; greedy coverage is that of Nemhauser, Wolsey & Fisher 1978,
-    doi:10.1007/BF01588971.
-"""
-
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
-import torch
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float64
 from scipy.ndimage import convolve, map_coordinates
 from torch import Tensor
 
 TINY = 1e-12
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Candidates:
-    """Places for the residues of a chain.
+class Evidence(ABC):
+    """Places proposed, and what speaks for a residue or a bond at any place.
 
     Attributes:
-        positions: Å, in the frame of the poses.
-        scores: log odds of a residue lying at each place against none, nats.
-        bonds: log odds of two places being bonded, but for their distance, nats.
+        places: in the order of trust, more than there are residues, Å.
     """
 
-    positions: Float64[np.ndarray, "candidate 3"]
-    scores: Float32[np.ndarray, "residue candidate"]
-    bonds: Float32[np.ndarray, "candidate candidate"]
+    places: Float64[np.ndarray, "place 3"]
+
+    @abstractmethod
+    def score_residues(
+        self, positions: Float64[np.ndarray, "candidate 3"]
+    ) -> Float64[np.ndarray, "#residue candidate"]:
+        """Return the log odds of each residue at each position, nats.
+
+        Args:
+            positions: Å.
+        """
+
+    @abstractmethod
+    def score_bonds(
+        self, positions: Float64[np.ndarray, "candidate 3"]
+    ) -> Float64[np.ndarray, "candidate candidate"]:
+        """Return the log odds of each pair being bonded, but for its distance, nats.
+
+        Args:
+            positions: Å.
+        """
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NoEvidence(Evidence):
+    """Places alone; nothing else is known."""
+
+    places: Float64[np.ndarray, "place 3"]
+
+    def score_residues(
+        self, positions: Float64[np.ndarray, "candidate 3"]
+    ) -> Float64[np.ndarray, "#residue candidate"]:
+        """Return zeros.
+
+        Args:
+            positions: Å.
+        """
+        return np.zeros((1, len(positions)))
+
+    def score_bonds(
+        self, positions: Float64[np.ndarray, "candidate 3"]
+    ) -> Float64[np.ndarray, "candidate candidate"]:
+        """Return zeros.
+
+        Args:
+            positions: Å.
+        """
+        return np.zeros((len(positions), len(positions)))
 
 
 def cover_greedily(
@@ -48,6 +88,9 @@ def cover_greedily(
 
     Returns:
         Places, Å, origin on voxel n // 2, and the number that each ball held.
+
+    Source: Nemhauser, Wolsey & Fisher 1978, doi:10.1007/BF01588971, for how near a
+        greedy cover comes to the best.
     """
     reach = int(np.ceil(radius / pixel_size))
     offset = np.mgrid[(slice(-reach, reach + 1),) * 3]

@@ -69,13 +69,17 @@ def build_graph(
     pair_in, pair_out = a * len(positions) + b, b * len(positions) + c
     source, target = _join(pair_out, pair_in)
     torsion = dihedral_bins(
-        positions[a[source]], positions[b[source]], positions[c[source]],
+        positions[a[source]],
+        positions[b[source]],
+        positions[c[source]],
         positions[c[target]],
     )
     score = geometry.turn[angle[source], angle[target], torsion]
     return TraceGraph(
         triples=triples.astype(np.int32),
-        start_score=(step[a, b] + step[b, c] + geometry.start[angle]).astype(np.float32),
+        start_score=(step[a, b] + step[b, c] + geometry.start[angle]).astype(
+            np.float32
+        ),
         step_score=step[b, c].astype(np.float32),
         first_transition=np.searchsorted(source, np.arange(len(triples) + 1)),
         target=target.astype(np.int32),

@@ -42,9 +42,7 @@ def follow_best(
     """
     ahead = _score_ahead(*_arrays(graph), scores)
     a, b, c = graph.triples.T
-    total = (
-        graph.start_score + scores[0, a] + scores[1, b] + scores[2, c] + ahead[2]
-    )
+    total = graph.start_score + scores[0, a] + scores[1, b] + scores[2, c] + ahead[2]
     first = int(total.argmax())
     tail = _follow(*_arrays(graph), scores, ahead, first)
     return float(total[first]), np.concatenate((graph.triples[first], tail))
@@ -73,7 +71,13 @@ def advance_beam(graph, beam, masks, scores, ahead, config):
     )
     order = np.argsort(-prospects, kind="stable")
     kept = _select(
-        order, parents, targets, visited, len(graph.triples), config.beam, config.variants
+        order,
+        parents,
+        targets,
+        visited,
+        len(graph.triples),
+        config.beam,
+        config.variants,
     )
     parent, target = parents[kept], targets[kept]
     last = graph.triples[target, 2]

@@ -12,6 +12,7 @@ Source: Fisher 1981, doi:10.1287/mnsc.27.1.1, for the relaxation; Lowerre 1976, 
 
 import logging
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
@@ -122,7 +123,7 @@ def score_trace(
         return -np.inf
     total = float(graph.start_score[triples[0]] + graph.step_score[triples[1:]].sum())
     total += float(scores[np.arange(len(path)), path].sum())
-    for source, target in zip(triples[:-1], triples[1:], strict=True):
+    for source, target in pairwise(triples.tolist()):
         first, end = graph.first_transition[source : source + 2]
         (found,) = np.nonzero(graph.target[first:end] == target)
         total += float(graph.transition_score[first + found[0]])

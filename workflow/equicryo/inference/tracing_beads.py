@@ -159,9 +159,7 @@ def _log_posterior(
     return value - 0.5 * overlap.square().sum() - 0.5 * logs.square().sum()
 
 
-def pool_beads(
-    pools: list[Beads], separation: float
-) -> Beads:
+def pool_beads(pools: list[Beads], separation: float) -> Beads:
     """Join beads, leaving out those that lie near one of an earlier pool.
 
     Args:

@@ -45,6 +45,11 @@ class RefinedTrace:
     log_likelihood: float
     log_restraint: float
 
+    @property
+    def log_posterior(self) -> float:
+        """Likelihood and restraints together, but for a constant, nats."""
+        return self.log_likelihood + self.log_restraint
+
 
 def log_restraints(
     coordinates: Float[Tensor, "*batch residue 3"],

@@ -1,8 +1,8 @@
 """How the Cα atoms of proteins follow one another: bonds, angles and dihedrals.
 
-A step of a trace is scored against a point placed at random: the density of the next Cα
-given the three before it, as histograms of chains whose atoms are displaced a little, as
-the candidates are that a trace goes through.
+A step of a trace is scored against a point placed at random: the density of the next
+Cα given the three before it, as histograms of chains whose atoms are displaced a
+little, as the candidates are that a trace goes through.
 
 Source: Oldfield & Hubbard 1990, doi:10.1002/prot.340080406, for Cα angles and dihedrals
     as a description of the backbone.

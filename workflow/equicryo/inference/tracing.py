@@ -1,0 +1,212 @@
+"""Tracing: which residue of a chain lies where, from its images alone.
+
+Guided diffusion from noise does not find the order of the residues. A trace is found by
+a search instead: beads explain the images without an order, a search strings them
+together, refinement tells by the exact likelihood how good the strings are, and the
+best one is where the beads of the next round start.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from equicryo.inference.candidates import Evidence
+from equicryo.inference.likelihood import ResidueLikelihood
+from equicryo.inference.trace_graph import build_graph
+from equicryo.inference.trace_search import SearchConfig, search_traces
+from equicryo.inference.tracing_beads import (
+    BeadModel,
+    Beads,
+    pool_beads,
+    relax_beads,
+    score_weights,
+)
+from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
+from equicryo.structure.superposition import rmsd_unaligned
+from equicryo.structure.trace_geometry import TraceGeometry
+
+logger = logging.getLogger(__name__)
+
+TRACES_COLUMNS = ("trace", "log_likelihood", "log_restraint", "weight")
+
+WEIGHT_ERROR = 2.5
+"""Error of a bead's weight over that of a bead that no other overlaps."""
+
+LEAST_WEIGHT_ERROR = 4.0
+"""Electrons."""
+
+EMPTY = -4.0
+"""Score of a residue at a place without a bead, nats; a misfit of weights costs at most
+twice that."""
+
+NEW_BEAD, NEW_PLACE, FREE_PLACE = 0.7, 1.0, 2.0
+"""Å: beads of another pool, places without a bead, and places that a trace has left
+free are at least this far from what there is."""
+
+SETTLED = 1.0
+"""Nats: rounds end when they gain less."""
+
+DISTINCT = 1.0
+"""Å: traces of a smaller RMSD from a better one are not kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracingConfig:
+    """How a chain is traced.
+
+    Attributes:
+        beads: numbers of beads that are relaxed together, a residue.
+        candidates: beads and places that a trace may visit, a residue.
+        relaxation_steps: of the beads, at most.
+        refinement_steps: of a trace, at most.
+        refined: traces of each round that are refined.
+        rounds: at most.
+        search: how widely.
+    """
+
+    beads: tuple[float, ...]
+    candidates: float
+    relaxation_steps: int
+    refinement_steps: int
+    refined: int
+    rounds: int
+    search: SearchConfig
+
+
+def read_tracing_config(block: dict) -> TracingConfig:
+    """Build the settings from a validated block of the config."""
+    search = SearchConfig(**block["search"])
+    return TracingConfig(**{**block, "beads": tuple(block["beads"]), "search": search})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """What is traced.
+
+    Attributes:
+        likelihood: of the images.
+        beads: what beads are fitted to.
+        weights: of the residues, electrons.
+        geometry: of chains.
+    """
+
+    likelihood: ResidueLikelihood
+    beads: BeadModel
+    weights: Float64[np.ndarray, " residue"]
+    geometry: TraceGeometry
+
+
+def trace_chain(
+    problem: Problem, evidence: Evidence, config: TracingConfig
+) -> list[RefinedTrace]:
+    """Trace a chain through what explains its images.
+
+    Args:
+        problem: images, sequence and geometry.
+        evidence: places for the first beads, and what is known of them.
+        config: how widely.
+
+    Returns:
+        Distinct traces at local maxima of likelihood and restraints, best first.
+
+    Raises:
+        RuntimeError: no trace fits among the candidates.
+    """
+    traces: list[RefinedTrace] = []
+    ranking, earlier = evidence.places, []
+    for number in range(1, config.rounds + 1):
+        beads = _relax_pools(ranking, problem, config)
+        found = _trace_once(
+            pool_beads([beads, *earlier], NEW_BEAD), problem, evidence, config
+        )
+        before = traces[0].log_posterior if traces else -np.inf
+        traces = keep_distinct([*traces, *found])
+        gain = traces[0].log_posterior - before
+        logger.info("round %d: log posterior %.1f", number, traces[0].log_posterior)
+        if gain < SETTLED:
+            break
+        best = traces[0].coordinates.numpy()
+        free = _far_from(evidence.places, best, FREE_PLACE)
+        ranking, earlier = np.concatenate((best, free)), [beads]
+    return traces
+
+
+def keep_distinct(traces: list[RefinedTrace]) -> list[RefinedTrace]:
+    """Sort traces, best first, and leave out those that are near a better one."""
+    kept: list[RefinedTrace] = []
+    for trace in sorted(traces, key=lambda trace: -trace.log_posterior):
+        gaps = [rmsd_unaligned(trace.coordinates, k.coordinates) for k in kept]
+        if all(gap >= DISTINCT for gap in gaps):
+            kept.append(trace)
+    return kept
+
+
+def weigh_traces(traces: list[RefinedTrace]) -> Float[Tensor, " trace"]:
+    """Return the share of each trace in the posterior: likelihood × restraints.
+
+    Traces are weighed at their maxima, as if all were equally wide.
+    """
+    values = torch.tensor([trace.log_posterior for trace in traces])
+    return values.softmax(0)
+
+
+def _relax_pools(
+    ranking: Float64[np.ndarray, "place 3"], problem: Problem, config: TracingConfig
+) -> Beads:
+    """Relax the first places of a ranking, each number of them by itself."""
+    residues = len(problem.weights)
+    pools = [
+        relax_beads(
+            ranking[: round(share * residues)],
+            problem.beads,
+            residues,
+            config.relaxation_steps,
+        )
+        for share in config.beads
+    ]
+    return pool_beads(pools, NEW_BEAD)
+
+
+def _trace_once(
+    beads: Beads, problem: Problem, evidence: Evidence, config: TracingConfig
+) -> list[RefinedTrace]:
+    """String beads together, and refine the best strings."""
+    weights = problem.weights
+    places = _far_from(evidence.places, beads.positions, NEW_PLACE)
+    room = max(0, round(config.candidates * len(weights)) - len(beads.weights))
+    positions = np.concatenate((beads.positions, places[:room]))
+    error = max(WEIGHT_ERROR * problem.beads.weight_error(), LEAST_WEIGHT_ERROR)
+    scores = np.full((len(weights), len(positions)), EMPTY)
+    seen = score_weights(beads.weights, weights, error).clip(min=2.0 * EMPTY)
+    scores[:, : len(beads.weights)] = seen
+    scores = (scores + evidence.score_residues(positions)).astype(np.float32)
+    graph = build_graph(positions, evidence.score_bonds(positions), problem.geometry)
+    found = search_traces(graph, positions, scores, config.search)
+    logger.info(
+        "%d candidates, %d transitions, best scores %s",
+        len(positions),
+        len(graph.target),
+        found.score[: config.refined].round(1),
+    )
+    return [
+        refine_trace(
+            torch.from_numpy(positions[nodes]),
+            problem.likelihood,
+            config.refinement_steps,
+        )
+        for nodes in found.nodes[: config.refined]
+    ]
+
+
+def _far_from(
+    places: Float64[np.ndarray, "place 3"],
+    points: Float64[np.ndarray, "point 3"],
+    distance: float,
+) -> Float64[np.ndarray, "far 3"]:
+    """Return the places that are farther than a distance from all points, Å."""
+    gaps = np.linalg.norm(places[:, None] - points, axis=-1)
+    return places[gaps.min(1) > distance]
