@@ -57,10 +57,10 @@ class SearchConfig:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoundTraces:
-    """Traces, best first.
+    """Traces, best first; none where no trace fits among the candidates.
 
     Attributes:
-        nodes: candidate of each residue.
+        nodes: candidate or bridge of each residue.
         score: nats, without prices.
     """
 
@@ -70,30 +70,22 @@ class FoundTraces:
 
 def search_traces(
     graph: TraceGraph,
-    positions: Float64[np.ndarray, "candidate 3"],
     scores: Float32[np.ndarray, "residue candidate"],
     config: SearchConfig,
 ) -> FoundTraces:
     """Find the best traces of all residues.
 
     Args:
-        graph: of the candidates.
-        positions: of the candidates, Å.
-        scores: of each residue being at each candidate, nats.
+        graph: of the candidates and bridges.
+        scores: of each residue being at each of them, nats.
         config: how widely.
-
-    Raises:
-        RuntimeError: no trace fits among the candidates.
     """
-    gaps = np.linalg.norm(positions[:, None] - positions, axis=-1)
+    gaps = np.linalg.norm(graph.positions[:, None] - graph.positions, axis=-1)
+    first_bridge = len(gaps) - graph.bridges
+    gaps[first_bridge:] = gaps[:, first_bridge:] = np.inf
     prices = price_places(graph, gaps < CROWDED, scores, config.rounds)
     priced = scores - prices.astype(np.float32)
     nodes = beam_search(graph, gaps < EXCLUDED, priced, config)
-    if not len(nodes):
-        raise RuntimeError(
-            f"no trace of {len(scores)} residues fits among {len(positions)} "
-            "candidates: propose more of them"
-        )
     values = np.array([score_trace(graph, scores, path) for path in nodes])
     chosen = _choose_different(nodes, values, config.traces)
     return FoundTraces(nodes=nodes[chosen], score=values[chosen])
@@ -109,7 +101,7 @@ def score_trace(
     Args:
         graph: of the candidates.
         scores: of each residue being at each candidate, nats.
-        nodes: candidate of each residue.
+        nodes: candidate or bridge of each residue.
     """
     width = scores.shape[1]
     a, b, c = graph.triples.astype(np.int64).T

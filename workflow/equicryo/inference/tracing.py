@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
-from torch import Tensor
+from jaxtyping import Float64
 
 from equicryo.inference.candidates import Evidence
 from equicryo.inference.likelihood import ResidueLikelihood
@@ -39,13 +38,12 @@ WEIGHT_ERROR = 2.5
 LEAST_WEIGHT_ERROR = 4.0
 """Electrons."""
 
-EMPTY = -4.0
-"""Score of a residue at a place without a bead, nats; a misfit of weights costs at most
-twice that."""
+WORST = -8.0
+"""Score of a residue on a bridge, and the least for the weight of a bead, nats."""
 
-NEW_BEAD, NEW_PLACE, FREE_PLACE = 0.7, 1.0, 2.0
-"""Å: beads of another pool, places without a bead, and places that a trace has left
-free are at least this far from what there is."""
+NEW_BEAD, FREE_PLACE = 0.7, 2.0
+"""Å: beads of another pool, and places that a trace has left free, are at least this
+far from what there is."""
 
 SETTLED = 1.0
 """Nats: rounds end when they gain less."""
@@ -60,7 +58,6 @@ class TracingConfig:
 
     Attributes:
         beads: numbers of beads that are relaxed together, a residue.
-        candidates: beads and places that a trace may visit, a residue.
         relaxation_steps: of the beads, at most.
         refinement_steps: of a trace, at most.
         refined: traces of each round that are refined.
@@ -69,7 +66,6 @@ class TracingConfig:
     """
 
     beads: tuple[float, ...]
-    candidates: float
     relaxation_steps: int
     refinement_steps: int
     refined: int
@@ -125,6 +121,11 @@ def trace_chain(
         )
         before = traces[0].log_posterior if traces else -np.inf
         traces = keep_distinct([*traces, *found])
+        if not traces:
+            raise RuntimeError(
+                f"no trace of {len(problem.weights)} residues fits among the "
+                "candidates: propose more of them"
+            )
         gain = traces[0].log_posterior - before
         logger.info("round %d: log posterior %.1f", number, traces[0].log_posterior)
         if gain < SETTLED:
@@ -143,15 +144,6 @@ def keep_distinct(traces: list[RefinedTrace]) -> list[RefinedTrace]:
         if all(gap >= DISTINCT for gap in gaps):
             kept.append(trace)
     return kept
-
-
-def weigh_traces(traces: list[RefinedTrace]) -> Float[Tensor, " trace"]:
-    """Return the share of each trace in the posterior: likelihood × restraints.
-
-    Traces are weighed at their maxima, as if all were equally wide.
-    """
-    values = torch.tensor([trace.log_posterior for trace in traces])
-    return values.softmax(0)
 
 
 def _relax_pools(
@@ -175,26 +167,24 @@ def _trace_once(
     beads: Beads, problem: Problem, evidence: Evidence, config: TracingConfig
 ) -> list[RefinedTrace]:
     """String beads together, and refine the best strings."""
-    weights = problem.weights
-    places = _far_from(evidence.places, beads.positions, NEW_PLACE)
-    room = max(0, round(config.candidates * len(weights)) - len(beads.weights))
-    positions = np.concatenate((beads.positions, places[:room]))
+    weights, positions = problem.weights, beads.positions
     error = max(WEIGHT_ERROR * problem.beads.weight_error(), LEAST_WEIGHT_ERROR)
-    scores = np.full((len(weights), len(positions)), EMPTY)
-    seen = score_weights(beads.weights, weights, error).clip(min=2.0 * EMPTY)
-    scores[:, : len(beads.weights)] = seen
-    scores = (scores + evidence.score_residues(positions)).astype(np.float32)
-    graph = build_graph(positions, evidence.score_bonds(positions), problem.geometry)
-    found = search_traces(graph, positions, scores, config.search)
+    bonds = evidence.score_bonds(positions)
+    graph = build_graph(positions, bonds, problem.geometry)
+    scores = np.full((len(weights), len(graph.positions)), WORST)
+    seen = score_weights(beads.weights, weights, error).clip(min=WORST)
+    scores[:, : len(positions)] = seen + evidence.score_residues(positions)
+    found = search_traces(graph, scores.astype(np.float32), config.search)
     logger.info(
-        "%d candidates, %d transitions, best scores %s",
+        "%d candidates, %d bridges, %d transitions, best scores %s",
         len(positions),
+        graph.bridges,
         len(graph.target),
         found.score[: config.refined].round(1),
     )
     return [
         refine_trace(
-            torch.from_numpy(positions[nodes]),
+            torch.from_numpy(graph.positions[nodes]),
             problem.likelihood,
             config.refinement_steps,
         )

@@ -1,0 +1,78 @@
+"""An ensemble around several traces that keeps every mode that the data allow.
+
+Source: stratified importance sampling; systematic resampling is that of Kitagawa 1996,
+    doi:10.1080/10618600.1996.10474692.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from equicryo.inference.tracing_refinement import RefinedTrace
+
+Sample = Callable[
+    [Float[Tensor, "sample residue 3"], torch.Generator],
+    Float[Tensor, "sample residue 3"],
+]
+
+
+def weigh_traces(
+    traces: Sequence[RefinedTrace], log_prior: Callable[[Tensor], float]
+) -> Float[Tensor, " trace"]:
+    """Return the share of each trace in the posterior, exact likelihood × prior.
+
+    Traces are weighed at their maxima, as if all modes were equally wide.
+
+    Args:
+        traces: distinct.
+        log_prior: log-density of a chain, nats, e.g. `log_density` of a prior, or the
+            restraints where there is none.
+    """
+    values = [
+        trace.log_likelihood + log_prior(trace.coordinates.float()) for trace in traces
+    ]
+    return torch.tensor(values, dtype=torch.float64).softmax(0)
+
+
+def allot_samples(
+    weights: Float[Tensor, " trace"], count: int, *, generator: torch.Generator
+) -> Int[Tensor, " sample"]:
+    """Return the trace of each sample, in proportion to the weights.
+
+    A trace of weight w gets w · count samples, rounded up or down at random.
+
+    Args:
+        weights: of the traces, adding to 1.
+        count: of samples.
+        generator: draws one number.
+    """
+    offset = torch.rand((), dtype=torch.float64, generator=generator)
+    marks = (torch.arange(count) + offset) / count
+    return torch.searchsorted(weights.double().cumsum(0), marks).clamp(
+        max=len(weights) - 1
+    )
+
+
+def sample_modes(
+    traces: Sequence[RefinedTrace],
+    weights: Float[Tensor, " trace"],
+    sample: Sample,
+    count: int,
+    *,
+    generator: torch.Generator,
+) -> Float[Tensor, "sample residue 3"]:
+    """Draw posterior samples around traces.
+
+    Args:
+        traces: where to start.
+        weights: of the traces, adding to 1.
+        sample: draws one sample from each proposal it is given; a diffusion sampler
+            that starts at a noise level too low to leave a mode.
+        count: how many samples.
+        generator: source of the randomness.
+    """
+    chosen = allot_samples(weights, count, generator=generator)
+    starts = torch.stack([trace.coordinates.float() for trace in traces])[chosen]
+    return sample(starts, generator)
