@@ -124,7 +124,6 @@ def _list_steps(
 
 def _bridge_ends(
     positions: Float64[np.ndarray, "candidate 3"],
-    bridged: Bool[np.ndarray, " candidate"],
 ) -> tuple[Int64[np.ndarray, " bridge"], Int64[np.ndarray, " bridge"]]:
     gaps = np.linalg.norm(positions[:, None] - positions, axis=-1)
     spanned = (gaps > BRIDGED[0]) & (gaps < BRIDGED[1])
@@ -133,7 +132,6 @@ def _bridge_ends(
 
 def _bridge_positions(
     positions: Float64[np.ndarray, "candidate 3"],
-    bridged: Bool[np.ndarray, " candidate"],
 ) -> Float64[np.ndarray, "bridge 3"]:
     before, after = _bridge_ends(positions)
     return 0.5 * (positions[before] + positions[after])
