@@ -1,3 +1,9 @@
+def proposer_file(name):
+    """Return a file of the network that proposes candidates, if one does."""
+    folder = config["tracing"]["proposer"]
+    return f"{folder}/{name}" if folder else []
+
+
 rule train_proposer:
     input:
         chains=config["proposer"]["chains"],
@@ -23,3 +29,54 @@ rule train_proposer:
         code=fingerprint("train_proposer"),
     script:
         "../scripts/train_proposer.py"
+
+
+rule measure_geometry:
+    input:
+        chains="resources/chains/subset.npz",
+        splits="resources/chains/splits.csv",
+    output:
+        geometry=f"{RESULTS}/tracing/geometry.npz",
+    log:
+        f"{RESULTS}/logs/measure_geometry.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/measure_geometry.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        displacement=config["tracing"]["displacement"],
+        seed=config["seed"],
+        code=fingerprint("measure_geometry"),
+    script:
+        "../scripts/measure_geometry.py"
+
+
+rule trace_chain:
+    input:
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
+        geometry=f"{RESULTS}/tracing/geometry.npz",
+        constants=lambda wildcards: density_constants(wildcards.dataset),
+        weights=proposer_file("weights.safetensors"),
+        card=proposer_file("card.json"),
+    output:
+        traces=f"{RESULTS}/traces/{{dataset}}/traces.npz",
+        models=f"{RESULTS}/traces/{{dataset}}/traces.cif",
+        table=f"{RESULTS}/traces/{{dataset}}/traces.csv",
+    log:
+        f"{RESULTS}/logs/trace_chain/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/trace_chain/{{dataset}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        settings=config["tracing"]["settings"],
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
+        code=fingerprint("trace_chain"),
+    script:
+        "../scripts/trace_chain.py"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from scipy.ndimage import convolve, map_coordinates
 from torch import Tensor
 
@@ -99,11 +99,11 @@ def cover_greedily(
     contents = convolve(left, ball, mode="constant")
     places, held = np.empty((count, 3)), np.empty(count)
     for number in range(count):
-        middle = np.unravel_index(int(contents.argmax()), contents.shape)
+        middle = np.array(np.unravel_index(contents.argmax(), contents.shape))
         taken = left[_window(middle, reach)] * ball
         held[number] = taken.sum()
         drift = (taken * offset).sum((1, 2, 3)) / max(held[number], TINY)
-        centre = np.array(middle) + drift - 3 * reach - len(occupancy) // 2
+        centre = middle + drift - 3 * reach - len(occupancy) // 2
         places[number] = pixel_size * centre[::-1]
         left[_window(middle, reach)] *= 1.0 - ball
         around = convolve(left[_window(middle, 3 * reach)], ball, mode="constant")
@@ -112,8 +112,8 @@ def cover_greedily(
     return places, held
 
 
-def _window(middle: tuple[int, ...], reach: int) -> tuple[slice, ...]:
-    return tuple(slice(int(m) - reach, int(m) + reach + 1) for m in middle)
+def _window(middle: Int64[np.ndarray, "3"], reach: int) -> tuple[slice, ...]:
+    return tuple(slice(m - reach, m + reach + 1) for m in middle.tolist())
 
 
 def sample_map(

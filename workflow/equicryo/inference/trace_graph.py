@@ -54,6 +54,7 @@ class TraceGraph:
 def build_graph(
     positions: Float64[np.ndarray, "candidate 3"],
     bonds: Float64[np.ndarray, "candidate candidate"],
+    bridged: int,
     geometry: TraceGeometry,
 ) -> TraceGraph:
     """List all steps that a chain may take.
@@ -61,16 +62,19 @@ def build_graph(
     Args:
         positions: of the candidates, Å.
         bonds: score of two candidates being bonded but for their distance, nats.
+        bridged: how many of the first candidates may have bridges between them.
         geometry: of chains.
     """
     count = len(positions)
-    first, second, step = _list_steps(positions, bonds, geometry)
+    ends = _bridge_ends(positions[:bridged])
+    first, second, step = _list_steps(positions, bonds, ends, geometry)
     left, right = _join(second, first)
     triples = np.stack((first[left], second[left], second[right]), -1)
-    positions = np.concatenate((positions, _bridge_positions(positions)))
-    ends = positions[triples[:, 0]] - positions[triples[:, 2]]
+    middles = 0.5 * (positions[ends[0]] + positions[ends[1]])
+    positions = np.concatenate((positions, middles))
+    spans = positions[triples[:, 0]] - positions[triples[:, 2]]
     real = triples < count
-    fits = np.linalg.norm(ends, axis=-1) > SHARPEST
+    fits = np.linalg.norm(spans, axis=-1) > SHARPEST
     # A residue between two that have candidates is bridged, never two in a row.
     kept = np.where(real.all(1), fits, real[:, 0] | real[:, 2])
     kept &= triples[:, 0] != triples[:, 2]
@@ -103,15 +107,18 @@ def build_graph(
 def _list_steps(
     positions: Float64[np.ndarray, "candidate 3"],
     bonds: Float64[np.ndarray, "candidate candidate"],
+    ends: tuple[Int64[np.ndarray, " bridge"], Int64[np.ndarray, " bridge"]],
     geometry: TraceGeometry,
-) -> tuple[Int64[np.ndarray, " step"], ...]:
+) -> tuple[
+    Int64[np.ndarray, " step"], Int64[np.ndarray, " step"], Float64[np.ndarray, " step"]
+]:
     """Return where each step begins and ends, and its score, nats."""
     gaps = np.linalg.norm(positions[:, None] - positions, axis=-1)
     near = (gaps > DISTANCE_EDGES[0]) & (gaps < DISTANCE_EDGES[-1])
     first, second = np.nonzero(near)
     place = np.digitize(gaps[near], DISTANCE_EDGES[1:-1])
     score = geometry.distance[place] + bonds[near]
-    before, after = _bridge_ends(positions)
+    before, after = ends
     bridge = len(positions) + np.arange(len(before))
     # As likely as a step of the best length: the rest is the price of a bridge.
     neutral = np.full(4 * len(bridge), geometry.distance.max())
@@ -125,16 +132,10 @@ def _list_steps(
 def _bridge_ends(
     positions: Float64[np.ndarray, "candidate 3"],
 ) -> tuple[Int64[np.ndarray, " bridge"], Int64[np.ndarray, " bridge"]]:
+    """Return the two candidates that each bridge connects."""
     gaps = np.linalg.norm(positions[:, None] - positions, axis=-1)
     spanned = (gaps > BRIDGED[0]) & (gaps < BRIDGED[1])
     return np.nonzero(np.triu(spanned))
-
-
-def _bridge_positions(
-    positions: Float64[np.ndarray, "candidate 3"],
-) -> Float64[np.ndarray, "bridge 3"]:
-    before, after = _bridge_ends(positions)
-    return 0.5 * (positions[before] + positions[after])
 
 
 def _join(

@@ -83,8 +83,9 @@ def search_traces(
     gaps = np.linalg.norm(graph.positions[:, None] - graph.positions, axis=-1)
     first_bridge = len(gaps) - graph.bridges
     gaps[first_bridge:] = gaps[:, first_bridge:] = np.inf
-    prices = price_places(graph, gaps < CROWDED, scores, config.rounds)
-    priced = scores - prices.astype(np.float32)
+    crowded = gaps < CROWDED
+    charges = find_charges(graph, crowded, scores, config.rounds)
+    priced = scores - (charges @ crowded).astype(np.float32)
     nodes = beam_search(graph, gaps < EXCLUDED, priced, config)
     values = np.array([score_trace(graph, scores, path) for path in nodes])
     chosen = _choose_different(nodes, values, config.traces)
@@ -122,12 +123,12 @@ def score_trace(
     return total
 
 
-def price_places(
+def find_charges(
     graph: TraceGraph,
     crowded: Bool[np.ndarray, "place candidate"],
     scores: Float32[np.ndarray, "residue candidate"],
     rounds: int,
-) -> Float64[np.ndarray, " candidate"]:
+) -> Float64[np.ndarray, " place"]:
     """Find prices at which the best trace visits no place twice, or nearly so.
 
     Subgradient descent on the Lagrange dual: a place that the best trace visits more
@@ -142,7 +143,7 @@ def price_places(
         rounds: of trace and prices.
 
     Returns:
-        Price of each candidate, that of all its places together, nats.
+        Price of each place, nats; a candidate costs those of all that it lies in.
     """
     charges = np.zeros(len(crowded))
     best, lowest = charges, np.inf
@@ -158,7 +159,7 @@ def price_places(
         change = FIRST_PRICE / (1.0 + number / PATIENCE)
         charges = np.maximum(charges + change * excess, 0.0)
     logger.info("traces score at most %.1f nats after %d rounds", lowest, number + 1)
-    return best @ crowded
+    return best
 
 
 def beam_search(

@@ -25,6 +25,7 @@ from equicryo.inference.tracing_beads import (
     score_weights,
 )
 from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
+from equicryo.structure.residues import residue_electrons
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.trace_geometry import TraceGeometry
 
@@ -38,12 +39,15 @@ WEIGHT_ERROR = 2.5
 LEAST_WEIGHT_ERROR = 4.0
 """Electrons."""
 
+EMPTY = -4.0
+"""Score of a residue at a place without a bead, nats."""
+
 WORST = -8.0
 """Score of a residue on a bridge, and the least for the weight of a bead, nats."""
 
-NEW_BEAD, FREE_PLACE = 0.7, 2.0
-"""Å: beads of another pool, and places that a trace has left free, are at least this
-far from what there is."""
+NEW_BEAD, NEW_PLACE, FREE_PLACE = 0.7, 1.0, 2.0
+"""Å: beads of another pool, places without a bead, and places that a trace has left
+free are at least this far from what there is."""
 
 SETTLED = 1.0
 """Nats: rounds end when they gain less."""
@@ -57,7 +61,10 @@ class TracingConfig:
     """How a chain is traced.
 
     Attributes:
+        bead_width: standard deviation of a bead's density, Å.
+        places: proposed for the beads, a residue.
         beads: numbers of beads that are relaxed together, a residue.
+        candidates: beads and places that a trace may visit, a residue.
         relaxation_steps: of the beads, at most.
         refinement_steps: of a trace, at most.
         refined: traces of each round that are refined.
@@ -65,7 +72,10 @@ class TracingConfig:
         search: how widely.
     """
 
+    bead_width: float
+    places: int
     beads: tuple[float, ...]
+    candidates: float
     relaxation_steps: int
     refinement_steps: int
     refined: int
@@ -94,6 +104,33 @@ class Problem:
     beads: BeadModel
     weights: Float64[np.ndarray, " residue"]
     geometry: TraceGeometry
+
+
+def describe_problem(
+    likelihood: ResidueLikelihood,
+    sequence: str,
+    bead_width: float,
+    geometry: TraceGeometry,
+) -> Problem:
+    """Gather what is traced.
+
+    Args:
+        likelihood: of the images.
+        sequence: one-letter codes.
+        bead_width: standard deviation of a bead's density, Å.
+        geometry: of chains.
+    """
+    weights = residue_electrons(sequence)
+    beads = BeadModel(
+        operator=likelihood.operators[0.0],
+        gain=likelihood.gain,
+        width=bead_width,
+        mean_weight=float(weights.mean()),
+        weight_spread=float(weights.std()),
+    )
+    return Problem(
+        likelihood=likelihood, beads=beads, weights=weights, geometry=geometry
+    )
 
 
 def trace_chain(
@@ -167,13 +204,18 @@ def _trace_once(
     beads: Beads, problem: Problem, evidence: Evidence, config: TracingConfig
 ) -> list[RefinedTrace]:
     """String beads together, and refine the best strings."""
-    weights, positions = problem.weights, beads.positions
+    weights = problem.weights
+    places = _far_from(evidence.places, beads.positions, NEW_PLACE)
+    room = max(0, round(config.candidates * len(weights)) - len(beads.weights))
+    positions = np.concatenate((beads.positions, places[:room]))
     error = max(WEIGHT_ERROR * problem.beads.weight_error(), LEAST_WEIGHT_ERROR)
     bonds = evidence.score_bonds(positions)
-    graph = build_graph(positions, bonds, problem.geometry)
-    scores = np.full((len(weights), len(graph.positions)), WORST)
+    graph = build_graph(positions, bonds, len(beads.weights), problem.geometry)
+    scores = np.full((len(weights), len(graph.positions)), EMPTY)
+    scores[:, len(positions) :] = WORST
     seen = score_weights(beads.weights, weights, error).clip(min=WORST)
-    scores[:, : len(positions)] = seen + evidence.score_residues(positions)
+    scores[:, : len(beads.weights)] = seen
+    scores[:, : len(positions)] += evidence.score_residues(positions)
     found = search_traces(graph, scores.astype(np.float32), config.search)
     logger.info(
         "%d candidates, %d bridges, %d transitions, best scores %s",

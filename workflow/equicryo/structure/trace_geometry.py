@@ -11,6 +11,7 @@ Source: Oldfield & Hubbard 1990, doi:10.1002/prot.340080406, for Cα angles and 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float64, Int64
 
 from equicryo.structure.chain_set import ChainSet
@@ -47,7 +48,7 @@ class TraceGeometry:
 
 
 def measure_geometry(
-    chains: ChainSet, displacement: float, generator: np.random.Generator
+    chains: ChainSet, displacement: float, *, generator: torch.Generator
 ) -> TraceGeometry:
     """Count the steps of chains.
 
@@ -61,7 +62,8 @@ def measure_geometry(
     turn = np.full((ANGLE_BINS, ANGLE_BINS, DIHEDRAL_BINS), PSEUDO_COUNT)
     for index in range(len(chains)):
         chain = chains.coordinates_of(index)
-        chain = chain + displacement * generator.standard_normal(chain.shape)
+        noise = torch.randn(chain.shape, dtype=torch.float64, generator=generator)
+        chain = chain + displacement * noise.numpy()
         lengths = np.linalg.norm(np.diff(chain, axis=0), axis=-1)
         distance += np.histogram(lengths, DISTANCE_EDGES)[0]
         angles = angle_bins(chain[:-2], chain[1:-1], chain[2:])

@@ -1,0 +1,42 @@
+import math
+
+import torch
+
+from equicryo.inference.modes import allot_samples, sample_modes, weigh_traces
+from equicryo.inference.tracing_refinement import RefinedTrace
+
+
+def trace(place: float, log_likelihood: float) -> RefinedTrace:
+    coordinates = torch.full((4, 3), place, dtype=torch.float64)
+    return RefinedTrace(
+        coordinates=coordinates, log_likelihood=log_likelihood, log_restraint=0.0
+    )
+
+
+def test_weights_are_likelihood_times_prior() -> None:
+    traces = [trace(0.0, 1e5), trace(1.0, 1e5 + math.log(3.0))]
+    weights = weigh_traces(traces, lambda x: math.log(2.0) * float(x[0, 0] == 0.0))
+    torch.testing.assert_close(weights, torch.tensor([0.4, 0.6], dtype=torch.float64))
+
+
+def test_samples_are_allotted_in_proportion() -> None:
+    weights = torch.tensor([0.5, 0.31, 0.19])
+    counts = torch.zeros(3)
+    for seed in range(400):
+        generator = torch.Generator().manual_seed(seed)
+        drawn = allot_samples(weights, 10, generator=generator).bincount(minlength=3)
+        assert (drawn - 10 * weights).abs().max() < 1.0 + 1e-6
+        counts += drawn
+    # Rounding up or down has a standard deviation of at most 0.5: 0.025 of the mean.
+    assert (counts / 400 - 10 * weights).abs().max() < 0.1
+
+
+def test_every_mode_is_sampled_around_its_trace() -> None:
+    def sample(starts, generator):
+        return starts + 0.01 * torch.randn(starts.shape, generator=generator)
+
+    generator = torch.Generator().manual_seed(0)
+    traces = [trace(0.0, 0.0), trace(7.0, 0.0)]
+    weights = torch.tensor([0.75, 0.25])
+    drawn = sample_modes(traces, weights, sample, 8, generator=generator)
+    assert drawn.mean((1, 2)).round().tolist() == [0.0] * 6 + [7.0] * 2

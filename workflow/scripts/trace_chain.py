@@ -1,0 +1,62 @@
+"""Trace a chain through what explains its images (rule trace_chain)."""
+
+import numpy as np
+import torch
+
+from equicryo.inference.candidates import NoEvidence
+from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.modes import weigh_traces
+from equicryo.inference.proposals import propose_candidates
+from equicryo.inference.tracing import (
+    TRACES_COLUMNS,
+    describe_problem,
+    read_tracing_config,
+    trace_chain,
+)
+from equicryo.inference.tracing_beads import cover_map
+from equicryo.inference.tracing_refinement import log_restraints
+from equicryo.io.logs import log_to
+from equicryo.io.models import write_ensemble
+from equicryo.io.normal import read_normal
+from equicryo.io.points import read_points
+from equicryo.io.proposers import read_proposer
+from equicryo.io.residue_model import read_density
+from equicryo.io.tables import write_table
+from equicryo.io.tracing import read_geometry, write_traces
+from equicryo.physics.gain import KnownGain, UnknownGain
+
+log_to(snakemake.log[0])
+torch.set_num_threads(snakemake.threads)
+files, params, output = snakemake.input, snakemake.params, snakemake.output
+config = read_tracing_config(params.settings)
+
+chain, normal = read_points(files.points), read_normal(files.normal)
+density = read_density(params.density, files.constants, chain.sequence)
+gain = UnknownGain() if params.measured else KnownGain()
+likelihood = prepare_likelihood(normal, density, gain, ())
+problem = describe_problem(
+    likelihood, chain.sequence, config.bead_width, read_geometry(files.geometry)
+)
+places = config.places * len(chain)
+if files.weights:
+    proposer = read_proposer(files.weights, files.card)
+    evidence = propose_candidates(normal, chain.sequence, proposer, places)
+else:
+    evidence = NoEvidence(
+        places=cover_map(normal, chain.sequence, config.bead_width, places)
+    )
+traces = trace_chain(problem, evidence, config)
+
+write_traces(output.traces, traces)
+coordinates = np.stack([trace.coordinates.numpy() for trace in traces])
+write_ensemble(output.models, chain, coordinates, np.zeros(len(chain)))
+weights = weigh_traces(traces, lambda x: float(log_restraints(x)))
+rows = [
+    (number, trace.log_likelihood, trace.log_restraint, float(weight))
+    for number, (trace, weight) in enumerate(zip(traces, weights, strict=True), start=1)
+]
+write_table(
+    output.table,
+    TRACES_COLUMNS,
+    [dict(zip(TRACES_COLUMNS, row, strict=True)) for row in rows],
+)
