@@ -17,7 +17,7 @@ def test_balls_find_separate_blobs_in_the_order_of_their_weight() -> None:
 
 def test_what_one_ball_holds_no_other_does() -> None:
     volume = torch.rand(10, 10, 10, generator=torch.Generator().manual_seed(0))
-    _, held = cover_greedily(volume, 1.2, 2000, 1.3)
+    _, held = cover_greedily(volume, 1.2, 1000, 1.3)
     np.testing.assert_allclose(held.sum(), float(volume.double().sum()), rtol=1e-9)
     assert (np.diff(held) <= 1e-9).all()
 

@@ -97,9 +97,11 @@ def cover_greedily(
     ball = ((offset**2).sum(0) * pixel_size**2 <= radius**2).astype(np.float64)
     left = np.pad(occupancy.double().numpy(), 3 * reach)
     contents = convolve(left, ball, mode="constant")
+    core = (slice(3 * reach, -3 * reach),) * 3
     places, held = np.empty((count, 3)), np.empty(count)
     for number in range(count):
-        middle = np.array(np.unravel_index(contents.argmax(), contents.shape))
+        fullest = np.unravel_index(contents[core].argmax(), occupancy.shape)
+        middle = np.array(fullest) + 3 * reach
         taken = left[_window(middle, reach)] * ball
         held[number] = taken.sum()
         drift = (taken * offset).sum((1, 2, 3)) / max(held[number], TINY)

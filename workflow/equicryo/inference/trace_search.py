@@ -11,7 +11,7 @@ Source: Fisher 1981, doi:10.1287/mnsc.27.1.1, for the relaxation; Lowerre 1976, 
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -33,6 +33,9 @@ FIRST_PRICE = 2.0
 
 PATIENCE = 10.0
 """Rounds after which the changes of prices are halved."""
+
+WIDER = 10
+"""How much wider the beam is in a second try, if all its traces come to dead ends."""
 
 DIFFERENT = 0.05
 """Two traces that differ in a smaller fraction of their residues are one."""
@@ -87,6 +90,9 @@ def search_traces(
     charges = find_charges(graph, crowded, scores, config.rounds)
     priced = scores - (charges @ crowded).astype(np.float32)
     nodes = beam_search(graph, gaps < EXCLUDED, priced, config)
+    if not len(nodes):
+        wider = replace(config, beam=WIDER * config.beam)
+        nodes = beam_search(graph, gaps < EXCLUDED, priced, wider)
     values = np.array([score_trace(graph, scores, path) for path in nodes])
     chosen = _choose_different(nodes, values, config.traces)
     return FoundTraces(nodes=nodes[chosen], score=values[chosen])

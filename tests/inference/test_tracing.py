@@ -1,0 +1,207 @@
+"""A small chain in noise-free normal equations of images in all directions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from equicryo.inference.candidates import NoEvidence
+from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.trace_search import SearchConfig
+from equicryo.inference.tracing import (
+    Problem,
+    TracingConfig,
+    describe_problem,
+    keep_distinct,
+    trace_chain,
+)
+from equicryo.inference.tracing_beads import (
+    Beads,
+    cover_map,
+    pool_beads,
+    relax_beads,
+    score_weights,
+)
+from equicryo.inference.tracing_refinement import (
+    RefinedTrace,
+    log_restraints,
+    refine_trace,
+)
+from equicryo.physics.density import gaussian_volume
+from equicryo.physics.gain import KnownGain
+from equicryo.physics.normal_equations import NormalEquations
+from equicryo.physics.normal_operator import prepare_operator
+from equicryo.physics.residue_density import single_blobs
+from equicryo.structure.bonds import repair_bonds
+from equicryo.structure.chain import VIRTUAL_BOND
+from equicryo.structure.chain_set import COORDINATE_STEP, ChainSet
+from equicryo.structure.residues import residue_electrons
+from equicryo.structure.superposition import rmsd_unaligned
+from equicryo.structure.trace_geometry import measure_geometry
+
+EDGE, PIXEL_SIZE, WIDTH = 32, 1.25, 1.5
+SEQUENCE = "GWAKYSGRLWTEGFVDHKPG"
+CONFIG = TracingConfig(
+    bead_width=WIDTH,
+    places=3,
+    beads=(1.0, 1.2),
+    candidates=2.0,
+    relaxation_steps=60,
+    refinement_steps=80,
+    refined=2,
+    rounds=3,
+    search=SearchConfig(rounds=30, beam=300, variants=4, traces=3),
+)
+
+
+def spiral(residues: int) -> np.ndarray:
+    """A right-handed α-helix, Å."""
+    angle = np.deg2rad(100.0 * np.arange(residues))
+    rise = 1.5 * np.arange(residues)
+    return np.stack((2.3 * np.cos(angle), 2.3 * np.sin(angle), rise), -1)
+
+
+def hairpin() -> np.ndarray:
+    """Two turns of a helix, a loop of two residues, and two turns back, Å."""
+    there = spiral(9)
+    back = there * np.array([-1.0, 1.0, -1.0]) + np.array([9.5, 0.0, 12.0])
+    lift = np.array([0.0, 0.0, 3.0])
+    loop = np.linspace(there[-1], back[0], 4)[1:-1] + lift
+    chain = np.concatenate((there, loop, back))[None]
+    (chain,) = repair_bonds(chain, np.full(19, VIRTUAL_BOND))
+    return chain - chain.mean(0)
+
+
+def noise_free(chain: np.ndarray, total: float) -> NormalEquations:
+    """K of a 1/|k| sampling density, and b = K * V."""
+    axis = np.fft.fftfreq(2 * EDGE, PIXEL_SIZE)
+    radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
+    transfer = total / np.maximum(radius, 1.0 / (4 * EDGE * PIXEL_SIZE))
+    transfer *= radius < 0.5 / PIXEL_SIZE
+    kernel = torch.from_numpy(np.fft.fftshift(np.fft.ifftn(transfer).real))
+    normal = NormalEquations(
+        b=torch.zeros(EDGE, EDGE, EDGE, dtype=torch.float64),
+        kernel=kernel,
+        data_energy=0.0,
+        n_observations=1,
+        n_images=1,
+        pixel_size=PIXEL_SIZE,
+        box_size=EDGE,
+        noise_power=torch.ones(EDGE // 2 + 1, dtype=torch.float64),
+        input_sha256="0" * 64,
+    )
+    weights = torch.from_numpy(residue_electrons(SEQUENCE))
+    volume = gaussian_volume(torch.from_numpy(chain), weights, WIDTH, EDGE, PIXEL_SIZE)
+    b = prepare_operator(normal).convolve(volume)
+    return NormalEquations(**{**vars(normal), "b": b})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Small:
+    truth: torch.Tensor
+    normal: NormalEquations
+    problem: Problem
+
+
+@pytest.fixture(scope="module")
+def small() -> Small:
+    assert len(SEQUENCE) == len(hairpin())
+    truth = hairpin()
+    normal = noise_free(truth, 2.0)
+    density = single_blobs(SEQUENCE, WIDTH)
+    likelihood = prepare_likelihood(normal, density, KnownGain(), ())
+    spirals = ChainSet(
+        ids=("1ABC_A",),
+        lengths=np.array([200]),
+        sequence="A" * 200,
+        steps=(spiral(200) / COORDINATE_STEP).round().astype(np.int16),
+    )
+    geometry = measure_geometry(
+        spirals, 0.4, generator=torch.Generator().manual_seed(0)
+    )
+    return Small(
+        truth=torch.from_numpy(truth),
+        normal=normal,
+        problem=describe_problem(likelihood, SEQUENCE, WIDTH, geometry),
+    )
+
+
+@pytest.mark.slow
+def test_a_noise_free_map_is_traced_exactly(small) -> None:
+    places = cover_map(small.normal, SEQUENCE, WIDTH, 60)
+    best, *others = trace_chain(small.problem, NoEvidence(places=places), CONFIG)
+    # The restraints pull the chain's bonds towards 3.8 Å against the images.
+    assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
+    assert all(other.log_posterior < best.log_posterior for other in others)
+
+
+def test_the_mirror_image_loses(small) -> None:
+    mirrored = small.truth * torch.tensor([1.0, -1.0, 1.0], dtype=torch.float64)
+    right, wrong = (
+        refine_trace(chain, small.problem.likelihood, 80)
+        for chain in (small.truth, mirrored)
+    )
+    assert wrong.log_posterior < right.log_posterior - 10.0
+
+
+def test_relaxed_beads_find_atoms_and_their_weights(small) -> None:
+    generator = np.random.default_rng(0)
+    start = small.truth.numpy() + 0.5 * generator.normal(size=(20, 3))
+    beads = relax_beads(start, small.problem.beads, 20, 200)
+    # The prior of weights and the repulsion of beads bias both a little.
+    assert np.linalg.norm(beads.positions - small.truth.numpy(), axis=1).max() < 0.25
+    error = beads.weights - small.problem.weights
+    assert np.abs(error).max() < 6.0 < small.problem.weights.std()
+
+
+def test_refinement_returns_to_the_truth(small) -> None:
+    noise = torch.randn(20, 3, generator=torch.Generator().manual_seed(1))
+    refined = refine_trace(small.truth + 0.5 * noise, small.problem.likelihood, 80)
+    assert float(rmsd_unaligned(refined.coordinates, small.truth)) < 0.1
+
+
+def test_restraints_have_the_right_gradient() -> None:
+    chain = 2.5 * torch.randn(
+        8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)
+    )
+    assert log_restraints(chain) < -10.0  # some of each kind are violated
+    assert torch.autograd.gradcheck(log_restraints, chain.requires_grad_())
+
+
+def test_restraints_rest_on_a_chain_without_faults() -> None:
+    index = torch.arange(9.0, dtype=torch.float64)
+    zigzag = torch.stack(
+        (3.3 * index, 0.5 * (3.8**2 - 3.3**2) ** 0.5 * (-1) ** index, 0 * index), -1
+    )
+    assert float(log_restraints(zigzag)) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_pooled_beads_are_apart_and_the_first_pool_is_kept() -> None:
+    generator = np.random.default_rng(2)
+    pools = [
+        Beads(positions=3.0 * generator.normal(size=(20, 3)), weights=np.full(20, w))
+        for w in (1.0, 2.0)
+    ]
+    pooled = pool_beads(pools, 1.5)
+    assert (pooled.weights == 1.0).sum() == 20
+    later = pooled.positions[pooled.weights == 2.0]
+    gaps = np.linalg.norm(later[:, None] - pools[0].positions, axis=-1)
+    assert 0 < len(later) < 20
+    assert gaps.min() > 1.5
+
+
+def test_weights_are_scored_as_gaussians() -> None:
+    scores = score_weights(np.array([50.0, 58.0]), np.array([50.0]), 4.0)
+    np.testing.assert_allclose(scores, [[0.0, -2.0]])
+
+
+def test_traces_near_a_better_one_are_left_out() -> None:
+    def trace(place: float, value: float) -> RefinedTrace:
+        coordinates = torch.full((4, 3), place, dtype=torch.float64)
+        return RefinedTrace(
+            coordinates=coordinates, log_likelihood=value, log_restraint=0.0
+        )
+
+    kept = keep_distinct([trace(0.0, 1.0), trace(0.1, 2.0), trace(5.0, 0.0)])
+    assert [t.log_posterior for t in kept] == [2.0, 0.0]
