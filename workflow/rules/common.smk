@@ -177,6 +177,12 @@ def planted_file(wildcards, name):
     return f"{RESULTS}/priors/{planted['prior']}/{name}"
 
 
+def proposer_file(name):
+    """Return a file of the network that proposes candidates, if one does."""
+    folder = config["tracing"]["proposer"]
+    return f"{folder}/{name}" if folder else []
+
+
 def inferred_scale(wildcards):
     """Return the file of the inferred scale where the reconstruction used it."""
     if wildcards.scale == "inferred":

@@ -1,9 +1,3 @@
-def proposer_file(name):
-    """Return a file of the network that proposes candidates, if one does."""
-    folder = config["tracing"]["proposer"]
-    return f"{folder}/{name}" if folder else []
-
-
 rule train_proposer:
     input:
         chains=config["proposer"]["chains"],
