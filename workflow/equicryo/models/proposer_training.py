@@ -130,6 +130,7 @@ class ProposerTraining(lightning.LightningModule):
         self.seed = seed
         self.curve: list[dict[str, float]] = []
         self.latest_loss = math.nan
+        self.latest_norm = math.nan
 
     def training_step(self, batch: int, batch_index: int) -> Tensor:
         """Return the loss of freshly simulated maps, nats a Cα."""
@@ -156,6 +157,17 @@ class ProposerTraining(lightning.LightningModule):
                 {"step": step, "loss": self.latest_loss, **self._held_out_losses()}
             )
             logger.info("step %d of %d: %s", step, config.steps, self.curve[-1])
+
+    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
+        """Clip the gradient's norm, and stop where it is no number."""
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.proposer.parameters(), self.config.gradient_clip
+        )
+        if not torch.isfinite(norm):
+            raise FloatingPointError(
+                f"gradient is {norm.item()} at step {self.global_step}: stopped"
+            )
+        self.latest_norm = float(norm)
 
     def configure_optimizers(self) -> dict:
         """Return the optimiser, warmed up, held, and cooled down along a line."""
