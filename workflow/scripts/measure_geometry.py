@@ -2,13 +2,13 @@
 
 from equicryo.io.logs import log_to
 from equicryo.io.tracing import write_geometry
-from equicryo.io.training_sets import select_training_chains
+from equicryo.io.training_sets import read_training_chains
 from equicryo.seeds import derive_generator
 from equicryo.structure.trace_geometry import measure_geometry
 
 log_to(snakemake.log[0])
 params = snakemake.params
-chains = select_training_chains(snakemake.input, None, params.seed)
+chains = read_training_chains(snakemake.input, None, params.seed)
 generator = derive_generator(params.seed, "measure_geometry")
 geometry = measure_geometry(chains, params.displacement, generator=generator)
 write_geometry(snakemake.output.geometry, geometry)

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 from equicryo.io.arrays import arrays_sha256
 from equicryo.io.residue_model import read_residue_model
-from equicryo.io.training_sets import read_held_out_chains, select_training_chains
+from equicryo.io.training_sets import (
+    ids_by_split,
+    read_held_out_chains,
+    read_training_chains,
+)
 from equicryo.models.proposer_examples import CropExamples
 from equicryo.models.proposer_training import HELD_OUT_SNR
 
@@ -43,9 +47,11 @@ def read_proposer_training_set(
     Raises:
         InputError: a file is missing or damaged, or holds too few training chains.
     """
-    training = select_training_chains(files, count, seed)
+    training = read_training_chains(files, count, seed)
     targets, held_out = read_held_out_chains(files)
-    validation = targets.select([targets.ids.index(n) for n in held_out["validation"]])
+    validation = targets.select(
+        [i for i, n in enumerate(targets.ids) if held_out[n] == "validation"]
+    )
     model = read_residue_model(files["constants"])
     return ProposerTrainingSet(
         examples=CropExamples(training, model),
@@ -54,5 +60,5 @@ def read_proposer_training_set(
         },
         sha256=arrays_sha256(training.steps, training.lengths, training.sequence),
         training_ids=training.ids,
-        held_out_ids=held_out,
+        held_out_ids=ids_by_split(held_out),
     )

@@ -41,7 +41,7 @@ def read_proposer(weights: str | Path, card: str | Path) -> Proposer:
         proposer.load_state_dict({k: v.float() for k, v in tensors.items()})
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(
-            f"{weights}: does not fit {card} ({error}): train the proposer again"
+            f"{weights}: does not fit {card}: train the proposer again ({error})"
         ) from error
     frozen = proposer.eval().requires_grad_(requires_grad=False)
     return frozen.to(memory_format=torch.channels_last_3d)

@@ -1,4 +1,4 @@
-"""What every training of a denoiser shares: schedule, averaging, clipping, restart."""
+"""What every training of a network shares: schedule, averaging, clipping, restart."""
 
 import logging
 import math
@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimisationConfig:
-    """How any denoiser is trained.
+class StepsConfig:
+    """How any network is trained.
 
     Attributes:
         steps: optimiser steps.
@@ -26,11 +26,9 @@ class OptimisationConfig:
         warm_up: steps until the learning rates are at their highest.
         cool_down: steps at the end over which they fall to zero.
         average_decay: decay a step of the averaged weights, which are the ones kept.
-        smallest_noise, largest_noise: least and largest noise levels, in the unit of
-            the data.
         gradient_clip: largest gradient norm.
         checkpoint_interval: steps between checkpoints.
-        validation_interval: steps between denoising tests on held-out chains.
+        validation_interval: steps between tests on held-out chains.
     """
 
     steps: int
@@ -38,11 +36,30 @@ class OptimisationConfig:
     warm_up: int
     cool_down: int
     average_decay: float
-    smallest_noise: float
-    largest_noise: float
     gradient_clip: float
     checkpoint_interval: int
     validation_interval: int
+
+    def __post_init__(self) -> None:
+        """Refuse too short a training."""
+        if self.warm_up + self.cool_down > self.steps:
+            raise ValueError(
+                f"warm_up {self.warm_up} and cool_down {self.cool_down} do not fit "
+                f"into steps {self.steps}: shorten them"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimisationConfig(StepsConfig):
+    """How any denoiser is trained.
+
+    Attributes:
+        smallest_noise, largest_noise: least and largest noise levels, in the unit of
+            the data.
+    """
+
+    smallest_noise: float
+    largest_noise: float
 
     def __post_init__(self) -> None:
         """Refuse a law of σ without extent, and too short a training."""
@@ -51,11 +68,7 @@ class OptimisationConfig:
                 f"smallest_noise {self.smallest_noise} is not below largest_noise "
                 f"{self.largest_noise}: swap or change them"
             )
-        if self.warm_up + self.cool_down > self.steps:
-            raise ValueError(
-                f"warm_up {self.warm_up} and cool_down {self.cool_down} do not fit "
-                f"into steps {self.steps}: shorten them"
-            )
+        super().__post_init__()
 
 
 class AveragedTraining(lightning.LightningModule, ABC):
@@ -65,13 +78,11 @@ class AveragedTraining(lightning.LightningModule, ABC):
     that has to be carried along: a resumed run repeats the steps that it lost.
     """
 
-    def __init__(
-        self, denoiser: nn.Module, config: OptimisationConfig, seed: int
-    ) -> None:
+    def __init__(self, denoiser: nn.Module, config: StepsConfig, seed: int) -> None:
         """Wrap a denoiser with its averaged copy.
 
         Args:
-            denoiser: the network to train, in place.
+            denoiser: the network to train, a denoiser or another, in place.
             config: how.
             seed: of every random number of the training.
         """
