@@ -69,7 +69,8 @@ def _image(
 ) -> Float64[np.ndarray, "y x"]:
     """Read and check one image."""
     stack, index = particles.stack[row], particles.image[row]
-    image = np.asarray(pixels[stack][index], dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # NaN is refused below, in words
+        image = np.asarray(pixels[stack][index], dtype=np.float64)
     place = f"{particles.stacks[stack].path}: image {index + 1}"
     if not np.isfinite(image).all():
         raise InputError(f"{place} has pixels that are NaN or infinite: leave it out")

@@ -27,6 +27,9 @@ def molecule_mask(
     Args:
         density: without noise.
         pixel_size: Å.
+
+    Source: elementary; a contour of the low-passed density with a cosine edge, as
+        RELION makes its masks.
     """
     smooth = gaussian_filter(density, WIDTH / pixel_size)
     outside = (smooth < LEVEL * smooth.max()).cpu().numpy()

@@ -30,8 +30,8 @@ def filter_volume(
     """Multiply each frequency of volumes, periodic on their grid, by a real factor.
 
     Args:
-        volume: cubic, even.
-        factor: on the grid of ``torch.fft.rfftn``.
+        volume: cubic, even, in any unit.
+        factor: dimensionless, on the grid of ``torch.fft.rfftn``.
     """
     return torch.fft.irfftn(
         torch.fft.rfftn(volume, dim=AXES) * factor, s=volume.shape[-3:], dim=AXES
@@ -41,7 +41,7 @@ def filter_volume(
 def circulant_part(operator: NormalOperator) -> Float[Tensor, "z y x_half"]:
     """Return the circulant on the grid that is nearest to K, as its spectrum.
 
-    It is not negative, and preconditions systems with K.
+    It has the unit of K, is not negative, and preconditions systems with K.
 
     Args:
         operator: prepared normal equations.
@@ -99,7 +99,12 @@ class GaussianPosterior:
     def draw(
         self, centre: Float[Tensor, "*batch z y x"], generator: torch.Generator
     ) -> Float[Tensor, "*batch z y x"]:
-        """Draw from the posterior about each centre."""
+        """Draw from the posterior about each centre.
+
+        Args:
+            centre: mean c of the Gaussian before the images, e⁻/Å³ × pixel size.
+            generator: source of the randomness.
+        """
         white = torch.randn(centre.shape, generator=generator).to(centre)
         return self.mean(centre) + self.colour(white)
 

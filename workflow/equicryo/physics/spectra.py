@@ -1,4 +1,8 @@
-"""Power of volumes by Fourier shell, and back on the grid of their transforms."""
+"""Power of volumes by Fourier shell, and back on the grid of their transforms.
+
+Source: elementary; shells as in Saxton & Baumeister 1982,
+doi:10.1111/j.1365-2818.1982.tb00405.x.
+"""
 
 from functools import cache
 
@@ -34,7 +38,11 @@ def below_nyquist(edge: int) -> Bool[Tensor, "z y x_half"]:
 
 @cache
 def shell_counts(edge: int) -> Float[Tensor, " shell"]:
-    """Return how many frequencies of the whole grid each shell has, float64."""
+    """Return how many frequencies of the whole grid each shell has, float64.
+
+    Args:
+        edge: of the volume, voxels, even.
+    """
     weight = torch.full((edge // 2 + 1,), 2.0, dtype=torch.float64)
     weight[0] = weight[-1] = 1.0
     index = shell_index(edge)
@@ -57,7 +65,8 @@ def grid_to_shells(
     """Average over the frequencies of each shell, conjugate partners included.
 
     Args:
-        values: on the grid of ``torch.fft.rfftn``, as far as their partners'.
+        values: in any unit, on the grid of ``torch.fft.rfftn``, as far as their
+            partners'.
     """
     edge = values.shape[-2]
     doubled = torch.cat(
