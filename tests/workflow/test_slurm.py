@@ -3,7 +3,7 @@
 import pytest
 
 from .conftest import RESULTS, SLURM, Checkout, copy_checkout
-from .slurm_cluster import SlurmCluster
+from .slurm_cluster import Job, SlurmCluster
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -18,35 +18,41 @@ def submitted(
     return made
 
 
+@pytest.fixture(scope="module")
+def jobs(submitted: Checkout, cluster: SlurmCluster) -> list[Job]:
+    """The jobs of that run, and of no other test's on the same cluster."""
+    every = cluster.jobs()
+    return [job for job in every if job.run == every[-1].run]
+
+
+def named(jobs: list[Job], name: str) -> list[Job]:
+    return [job for job in jobs if f"{job.comment}_".startswith(f"rule_{name}")]
+
+
 def test_results_equal_those_of_a_local_run(submitted, finished) -> None:
     assert submitted.hashes() == finished.hashes()
 
 
-def test_each_job_succeeds_at_its_first_try_within_what_it_asks_for(
-    submitted, cluster
-) -> None:
-    jobs = cluster.jobs()
+def test_each_job_succeeds_at_its_first_try_within_what_it_asks_for(jobs) -> None:
     assert {job.state for job in jobs} == {"COMPLETED"}
     assert {job.requeues for job in jobs} == {0}
 
 
-def test_training_alone_goes_to_the_gpu_partition_with_its_gpu(
-    submitted, cluster
-) -> None:
-    trainings = cluster.jobs("train_prior")
+def test_training_alone_goes_to_the_gpu_partition_with_its_gpu(jobs) -> None:
+    trainings = named(jobs, "train_prior")
     assert len(trainings) == 2
     assert {(job.partition, job.gres) for job in trainings} == {("gpu", "gres:gpu:1")}
-    others = [job for job in cluster.jobs() if job not in trainings]
+    others = [job for job in jobs if job not in trainings]
     assert {(job.partition, job.gres) for job in others} == {("cpu", "")}
 
 
-def test_small_rules_of_one_group_are_one_job(submitted, cluster, finished) -> None:
-    (structure,) = cluster.jobs("structure")
+def test_small_rules_of_one_group_are_one_job(jobs, finished) -> None:
+    (structure,) = named(jobs, "structure")
     assert "make_ensemble" in structure.comment
     assert "prepare_points" in structure.comment
-    assert cluster.jobs("prepare_points") == []
+    assert named(jobs, "prepare_points") == []
     steps = sum(finished.planned("--forceall").values())
-    assert len(cluster.jobs()) < 0.7 * steps
+    assert len(jobs) < 0.7 * steps
 
 
 def test_each_step_leaves_a_log_and_its_measured_cost(submitted) -> None:
