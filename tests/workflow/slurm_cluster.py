@@ -155,12 +155,16 @@ class SlurmCluster:
         """
         lines = run("scontrol", "show", "job", "--oneliner").splitlines()
         jobs = [read_job(line) for line in lines if line.startswith("JobId=")]
-        chosen = [job for job in jobs if f"{job.comment}_".startswith(f"rule_{name}")]
-        return sorted(chosen, key=lambda job: job.number)
+        return sorted(select_jobs(jobs, name), key=lambda job: job.number)
 
     def limit_time(self, number: int) -> None:
         """Let a running job have a minute in all, the shortest limit of Slurm."""
         run("scontrol", "update", f"JobId={number}", "TimeLimit=1")
+
+
+def select_jobs(jobs: list[Job], name: str) -> list[Job]:
+    """Return the jobs of a rule or group."""
+    return [job for job in jobs if f"{job.comment}_".startswith(f"rule_{name}")]
 
 
 def read_job(line: str) -> Job:

@@ -3,7 +3,7 @@
 import pytest
 
 from .conftest import RESULTS, SLURM, Checkout, copy_checkout
-from .slurm_cluster import Job, SlurmCluster
+from .slurm_cluster import Job, SlurmCluster, select_jobs
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -25,10 +25,6 @@ def jobs(submitted: Checkout, cluster: SlurmCluster) -> list[Job]:
     return [job for job in every if job.run == every[-1].run]
 
 
-def named(jobs: list[Job], name: str) -> list[Job]:
-    return [job for job in jobs if f"{job.comment}_".startswith(f"rule_{name}")]
-
-
 def test_results_equal_those_of_a_local_run(submitted, finished) -> None:
     assert submitted.hashes() == finished.hashes()
 
@@ -39,7 +35,7 @@ def test_each_job_succeeds_at_its_first_try_within_what_it_asks_for(jobs) -> Non
 
 
 def test_training_alone_goes_to_the_gpu_partition_with_its_gpu(jobs) -> None:
-    trainings = named(jobs, "train_prior")
+    trainings = select_jobs(jobs, "train_prior")
     assert len(trainings) == 2
     assert {(job.partition, job.gres) for job in trainings} == {("gpu", "gres:gpu:1")}
     others = [job for job in jobs if job not in trainings]
@@ -47,10 +43,10 @@ def test_training_alone_goes_to_the_gpu_partition_with_its_gpu(jobs) -> None:
 
 
 def test_small_rules_of_one_group_are_one_job(jobs, finished) -> None:
-    (structure,) = named(jobs, "structure")
+    (structure,) = select_jobs(jobs, "structure")
     assert "make_ensemble" in structure.comment
     assert "prepare_points" in structure.comment
-    assert named(jobs, "prepare_points") == []
+    assert select_jobs(jobs, "prepare_points") == []
     steps = sum(finished.planned("--forceall").values())
     assert len(jobs) < 0.7 * steps
 
