@@ -75,6 +75,7 @@ def test_two_processes_equal_one_with_the_doubled_batch(ensemble, tmp_path) -> N
     save_file({"ensemble": ensemble.contiguous()}, tmp_path / "ensemble.safetensors")
     train_in_two_processes(tmp_path)
     both = make_training(ensemble, kind=BothBatches)
+    start = {name: value.clone() for name, value in both.denoiser.state_dict().items()}
     train_with_checkpoints(both, tmp_path / "one.safetensors", [])
 
     curves = [read_document(tmp_path / f"curve{rank}.json")["curve"] for rank in (0, 1)]
@@ -86,7 +87,11 @@ def test_two_processes_equal_one_with_the_doubled_batch(ensemble, tmp_path) -> N
     weights = [load_file(tmp_path / f"weights{rank}.safetensors") for rank in (0, 1)]
     for name, value in both.denoiser.state_dict().items():
         assert torch.equal(weights[0][name], weights[1][name]), name
-        torch.testing.assert_close(weights[0][name], value, rtol=1e-3, atol=1e-5)
+        # Adam's first steps are as long for a gradient of rounding as for any other:
+        # single weights may differ, the step as a whole may not.
+        learnt = (value - start[name]).double().norm()
+        difference = (weights[0][name] - value).double().norm()
+        assert difference <= 1e-2 * learnt, (name, difference / learnt)
 
 
 def test_the_doubled_batch_is_not_the_single_one(ensemble, tmp_path) -> None:
