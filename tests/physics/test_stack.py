@@ -15,6 +15,7 @@ from equicryo.physics.stack import (
     disturb_views,
     draw_views,
 )
+from equicryo.structure.chain import Chain
 
 SETTINGS = StackConfig(
     target="1hel",
@@ -36,6 +37,19 @@ SETTINGS = StackConfig(
     defocus_um=[0.1, 0.2],
 )
 MANY = 4000
+
+
+def deposited(residues: int) -> Chain:
+    generator = np.random.default_rng(3)
+    return Chain(
+        name="1hel",
+        chain_id="A",
+        sequence="A" * residues,
+        residue_numbers=np.arange(residues),
+        insertion_codes=("",) * residues,
+        coordinates=generator.normal(size=(residues, 3)),
+        b_factors=np.zeros(residues),
+    )
 
 
 def test_defocus_is_uniform_in_the_range(generator) -> None:
@@ -101,7 +115,8 @@ def test_particles_off_centre_need_a_larger_box() -> None:
 
 def test_truth_is_a_centred_held_out_conformer() -> None:
     held_out = np.arange(24.0).reshape(2, 4, 3)
-    truth = choose_conformer(held_out, replace(SETTINGS, conformer=1))
+    settings = replace(SETTINGS, conformer=1)
+    truth = choose_conformer(deposited(4), held_out, settings).coordinates
     np.testing.assert_allclose(truth.mean(axis=0), 0.0, atol=1e-12)
     np.testing.assert_allclose(np.diff(truth, axis=0), np.diff(held_out[1], axis=0))
 
@@ -109,7 +124,18 @@ def test_truth_is_a_centred_held_out_conformer() -> None:
 @pytest.mark.parametrize("conformer", [-1, 2])
 def test_a_conformer_that_is_not_there_is_refused(conformer: int) -> None:
     with pytest.raises(InputError, match="conformer"):
-        choose_conformer(np.zeros((2, 4, 3)), replace(SETTINGS, conformer=conformer))
+        choose_conformer(
+            deposited(4), np.zeros((2, 4, 3)), replace(SETTINGS, conformer=conformer)
+        )
+
+
+def test_the_deposited_structure_may_be_the_truth() -> None:
+    chain = deposited(4)
+    held_out = np.zeros((2, 4, 3))
+    truth = choose_conformer(chain, held_out, replace(SETTINGS, conformer="deposited"))
+    steps = np.diff(chain.coordinates, axis=0)
+    np.testing.assert_allclose(np.diff(truth.coordinates, axis=0), steps)
+    np.testing.assert_allclose(truth.coordinates.mean(axis=0), 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("change", [{"box_size": 47}, {"defocus_um": [0.6, 0.3]}])

@@ -75,7 +75,6 @@ def read_rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.skip(reason="not run again since samplers share one interface")
 def test_a_users_stack_gives_the_same_reconstruction(edited) -> None:
     folder = edited.folder
     write_user_stack(folder)
@@ -109,7 +108,6 @@ def test_a_users_stack_gives_the_same_reconstruction(edited) -> None:
     assert errors[0] < 1.3 * errors[1]
 
 
-@pytest.mark.skip(reason="not run again since samplers share one interface")
 def test_contrast_and_pixel_size_that_are_not_the_images_are_refused(edited) -> None:
     folder = edited.folder
     write_user_stack(folder)

@@ -56,10 +56,11 @@ def read_rows(path: Path) -> dict[str, dict[str, str]]:
         return {row["method"]: row for row in csv.DictReader(file)}
 
 
-@pytest.mark.skip(reason="takes minutes, and has not run to its end yet")
 def test_densities_are_reconstructed_and_scored_beside_the_baselines(edited):
     path = edited.folder / "config/test.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | BLOCKS))
+    path.write_text(
+        yaml.safe_dump(yaml.safe_load(path.read_text()) | BLOCKS, sort_keys=False)
+    )
     planned = edited.planned()
     assert planned == {
         "train_voxel_prior": 1,

@@ -32,6 +32,15 @@ PLANTED_PRIORS = [
     name for name, prior in config["priors"].items() if "planted" in prior
 ]
 
+TRACED_PRIORS = [
+    name
+    for name, prior in config["priors"].items()
+    if prior["regime"] == "generalist" and "target" in prior
+]
+PLACED_PRIORS = [
+    name for name, prior in config["priors"].items() if prior["regime"] == "conformer"
+]
+
 MEASURED = [
     name for name, dataset in config["datasets"].items() if "particles" in dataset
 ]
@@ -78,6 +87,7 @@ def list_reconstructions():
     for study in config["studies"]:
         for axis in ("dataset", "prior", "sampler"):
             check_names(f"studies: {study['study']}", axis, study[axis])
+        check_scales(study)
         for values in product(*(study[axis] for axis in AXES)):
             folder = RECONSTRUCTION.format(**dict(zip(AXES, values)))
             if folder in studies:
@@ -87,6 +97,16 @@ def list_reconstructions():
                 )
             studies[folder] = study["study"]
     return studies
+
+
+def check_scales(study):
+    """Refuse to infer the scale of a prior whose draws are no copies of the target."""
+    traced = [name for name in study["prior"] if name in TRACED_PRIORS]
+    if traced and "inferred" in study["scale"]:
+        raise WorkflowError(
+            f"config: studies: {study['study']}: scale inferred needs a prior that "
+            f"knows the fold, and {traced[0]} is a generalist: give it the scale 1"
+        )
 
 
 def check_names(place, kind, names):
@@ -181,6 +201,17 @@ def proposer_file(name):
     """Return a file of the network that proposes candidates, if one does."""
     folder = config["tracing"]["proposer"]
     return f"{folder}/{name}" if folder else []
+
+
+def traced_sampler(wildcards):
+    """Return a sampler's settings where it starts from traces."""
+    return {**config["samplers"][wildcards.sampler], **config["tracing"]["sampling"]}
+
+
+def traces_file(wildcards):
+    """Return the traces that a reconstruction started from, if it did."""
+    traced = wildcards.prior in TRACED_PRIORS
+    return f"{RESULTS}/traces/{wildcards.dataset}/traces.npz" if traced else []
 
 
 def inferred_scale(wildcards):

@@ -48,6 +48,8 @@ rule reconstruct:
             f"{RESULTS}/benchmarks/reconstruct/{{dataset}}/{{prior}}/{{sampler}}/"
             "alpha{alpha}_scale{scale}_seed{seed}.tsv"
         )
+    wildcard_constraints:
+        prior=one_of(PLACED_PRIORS),
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -60,3 +62,38 @@ rule reconstruct:
         code=fingerprint("reconstruct"),
     script:
         "../scripts/reconstruct.py"
+
+
+rule reconstruct_from_traces:
+    input:
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+        traces=f"{RESULTS}/traces/{{dataset}}/traces.npz",
+        constants=lambda wildcards: density_constants(wildcards.dataset),
+    output:
+        ensemble=f"{RECONSTRUCTION}/ensemble.cif",
+        diagnostics=f"{RECONSTRUCTION}/diagnostics.csv",
+    log:
+        f"{RESULTS}/logs/reconstruct/{{dataset}}/{{prior}}/{{sampler}}/"
+        "alpha{alpha}_scale{scale}_seed{seed}.log",
+    benchmark:
+        (
+            f"{RESULTS}/benchmarks/reconstruct/{{dataset}}/{{prior}}/{{sampler}}/"
+            "alpha{alpha}_scale{scale}_seed{seed}.tsv"
+        )
+    wildcard_constraints:
+        prior=one_of(TRACED_PRIORS),
+    threads: 1
+    resources:
+        mem_mb=memory(3000),
+        runtime=minutes(60),
+    params:
+        sampler=traced_sampler,
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
+        seed=config["seed"],
+        code=fingerprint("reconstruct_from_traces"),
+    script:
+        "../scripts/reconstruct_from_traces.py"

@@ -31,6 +31,7 @@ rule score_reconstruction:
         draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
         scale=inferred_scale,
+        traces=traces_file,
         constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
         score=f"{RECONSTRUCTION}/score.csv",

@@ -1,7 +1,6 @@
 """Find the noise that gives a stack its SNR (rule calibrate_noise)."""
 
 import logging
-from dataclasses import replace
 
 import torch
 
@@ -29,7 +28,7 @@ generator = derive_generator(
 )
 chain = read_points(snakemake.input.points)
 held_out = read_conformers(snakemake.input.ensemble).held_out
-truth = replace(chain, coordinates=choose_conformer(held_out, settings))
+truth = choose_conformer(chain, held_out, settings)
 
 diameter = molecule_diameter(torch.from_numpy(chain.coordinates))
 check_sampling(settings, diameter)

@@ -1,6 +1,4 @@
-"""Write the held-out conformer behind a data set's images (rule choose_truth)."""
-
-from dataclasses import replace
+"""Write the conformer behind a data set's images (rule choose_truth)."""
 
 from equicryo.io.logs import log_to
 from equicryo.io.models import write_chain
@@ -10,6 +8,6 @@ from equicryo.physics.stack import StackConfig, choose_conformer
 log_to(snakemake.log[0])
 settings = StackConfig(**snakemake.params.stack)
 held_out = read_conformers(snakemake.input.ensemble).held_out
-truth = choose_conformer(held_out, settings)
 chain = read_points(snakemake.input.points)
-write_chain(snakemake.output.truth, replace(chain, coordinates=truth))
+truth = choose_conformer(chain, held_out, settings)
+write_chain(snakemake.output.truth, truth)

@@ -1,7 +1,5 @@
 """Simulate one chunk of a particle stack (rule simulate_images)."""
 
-from dataclasses import replace
-
 import torch
 
 from equicryo.io.logs import log_to
@@ -32,7 +30,7 @@ views_generator, noise_generator, error_generator = (
 )
 chain = read_points(snakemake.input.points)
 held_out = read_conformers(snakemake.input.ensemble).held_out
-truth = replace(chain, coordinates=choose_conformer(held_out, settings))
+truth = choose_conformer(chain, held_out, settings)
 specimen = describe_specimen(settings, truth, read_atoms(snakemake.input.structure))
 
 count = settings.chunk_size

@@ -16,6 +16,28 @@ ROUNDING = 1e-9
 """0.9 × 200 is below 180 in floating point."""
 
 
+INTERVAL = 0.9
+"""Probability of the intervals of single coordinates and voxels."""
+
+
+def interval_reach(samples: int) -> float:
+    """Return how far an interval of 90 % reaches from the samples' mean.
+
+    The truth is to the samples as one more of them: the interval is Student's, for a
+    further draw of a normal law of which some were seen.
+
+    Args:
+        samples: how many, at least 2.
+
+    Returns:
+        In units of the samples' unbiased standard deviation.
+
+    Source: Student's t for a new observation; e.g. Geisser 1993, Predictive Inference.
+    """
+    quantile = float(stats.t.ppf(0.5 + 0.5 * INTERVAL, samples - 1))
+    return quantile * math.sqrt(1.0 + 1.0 / samples)
+
+
 def region_ranks(
     samples: Float[Tensor, "problem sample ..."],
     truths: Float[Tensor, "problem ..."],

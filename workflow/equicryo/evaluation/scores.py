@@ -13,6 +13,7 @@ from equicryo.evaluation.controls import (
     mirror_rmsd,
     permuted_rmsd,
 )
+from equicryo.evaluation.coverage import interval_reach
 from equicryo.evaluation.metrics import (
     assignment_rmsd,
     pair_distance_discrepancy,
@@ -48,6 +49,7 @@ MEASURED_COLUMNS = (
     "rmsd_unaligned_mean",
     "rmsd_posterior_mean",
     "rmsd_posterior_mean_unaligned",
+    "coverage90",
     "assignment_rmsd_mean",
     "tm_score_mean",
     "rg_mean",
@@ -55,6 +57,7 @@ MEASURED_COLUMNS = (
     "pdd_distance",
     "chi2",
     "crlb_rmsd",
+    "trace_rmsd",
     "prior_rmsd",
     "chance_rmsd",
     "permuted_rmsd",
@@ -149,10 +152,12 @@ def summarise(
 
     Returns:
         Means over samples, and the scores of the posterior mean. `rmsd_sd` is the
-        unbiased standard deviation, None for a single sample.
+        unbiased standard deviation, `coverage90` the share of coordinates in intervals
+        of 90 %; both are None for a single sample.
     """
     mean = posterior_mean(samples)
-    spread = scores.rmsd.std().item() if len(samples) > 1 else None
+    several = len(samples) > 1
+    spread = scores.rmsd.std().item() if several else None
     return {
         "n_samples": len(samples),
         "rmsd_mean": scores.rmsd.mean().item(),
@@ -161,12 +166,26 @@ def summarise(
         "rmsd_unaligned_mean": scores.rmsd_unaligned.mean().item(),
         "rmsd_posterior_mean": checked_rmsd(mean, truth).item(),
         "rmsd_posterior_mean_unaligned": rmsd_unaligned(mean, truth).item(),
+        "coverage90": coordinate_coverage(samples, truth) if several else None,
         "assignment_rmsd_mean": scores.assignment_rmsd.mean().item(),
         "tm_score_mean": scores.tm_score.mean().item(),
         "rg_mean": scores.rg.mean().item(),
         "rg_truth": radius_of_gyration(truth).item(),
         "pdd_distance": scores.pdd_distance.mean().item(),
     }
+
+
+def coordinate_coverage(
+    samples: Float[Tensor, "sample residue 3"], truth: Float[Tensor, "residue 3"]
+) -> float:
+    """Return the share of the true coordinates that lie in intervals of 90 %.
+
+    Args:
+        samples: at least 2, Å, in the frame of the poses.
+        truth: Å, in the same frame.
+    """
+    reach = interval_reach(len(samples)) * samples.std(0)
+    return float(((truth - samples.mean(0)).abs() <= reach).double().mean())
 
 
 def score_controls(

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
-from scipy import stats
 from torch import Tensor
 
+from equicryo.evaluation.coverage import interval_reach
 from equicryo.evaluation.fsc import (
     masked_correlation,
     shell_correlation,
@@ -36,8 +36,6 @@ SCORE_COLUMNS = (
     *VOXEL_COLUMNS[4:6],
 )
 
-COVERAGE = 0.9
-"""Probability of the intervals whose coverage is reported."""
 
 LOCAL_RADIUS = 10.0
 """Å: of the sphere in which local resolution is measured."""
@@ -83,21 +81,14 @@ def interval_coverage(
 ) -> float:
     """Return how much of the truth inside a mask lies in intervals of 90 %.
 
-    The truth is to the samples as one more of them: the interval is Student's, for a
-    further draw of a normal law of which some were seen.
-
     Args:
         mean: of posterior samples.
         spread: their standard deviation, the unbiased one.
         truth: on the same grid.
         mask: weights, not negative.
         samples: how many, at least 2.
-
-    Source: Student's t for a new observation; e.g. Geisser 1993, Predictive Inference.
     """
-    quantile = float(stats.t.ppf(0.5 + 0.5 * COVERAGE, samples - 1))
-    reach = quantile * math.sqrt(1.0 + 1.0 / samples) * spread
-    inside = (truth - mean).abs() <= reach
+    inside = (truth - mean).abs() <= interval_reach(samples) * spread
     return float((mask * inside).sum() / mask.sum())
 
 

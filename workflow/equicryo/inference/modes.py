@@ -12,11 +12,6 @@ from torch import Tensor
 
 from equicryo.inference.tracing_refinement import RefinedTrace
 
-Sample = Callable[
-    [Float[Tensor, "sample residue 3"], torch.Generator],
-    Float[Tensor, "sample residue 3"],
-]
-
 
 def weigh_traces(
     traces: Sequence[RefinedTrace], log_prior: Callable[[Tensor], float]
@@ -55,24 +50,26 @@ def allot_samples(
     )
 
 
-def sample_modes(
+def start_from_traces(
     traces: Sequence[RefinedTrace],
     weights: Float[Tensor, " trace"],
-    sample: Sample,
     count: int,
     *,
     generator: torch.Generator,
 ) -> Float[Tensor, "sample residue 3"]:
-    """Draw posterior samples around traces.
+    """Return where each posterior sample starts: a trace, in proportion to its weight.
+
+    A diffusion sampler that starts there, at a noise level too low to leave a mode,
+    keeps every mode that the data allow.
 
     Args:
-        traces: where to start.
+        traces: distinct.
         weights: of the traces, adding to 1.
-        sample: draws one sample from each proposal it is given; a diffusion sampler
-            that starts at a noise level too low to leave a mode.
-        count: how many samples.
+        count: of samples.
         generator: source of the randomness.
+
+    Returns:
+        In the frame of the poses, Å.
     """
     chosen = allot_samples(weights, count, generator=generator)
-    starts = torch.stack([trace.coordinates.float() for trace in traces])[chosen]
-    return sample(starts, generator)
+    return torch.stack([trace.coordinates.float() for trace in traces])[chosen]

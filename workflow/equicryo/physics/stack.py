@@ -8,7 +8,7 @@ Source: our own choice; the laws are those stated.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from equicryo.physics.rotations import draw_rotations, rotation_vector_to_matrix
 from equicryo.physics.sampling import smallest_box
 from equicryo.physics.simulation import Specimen, matched_specimen
 from equicryo.structure.atoms import AtomicModel
-from equicryo.structure.chain import Chain
+from equicryo.structure.chain import Chain, centre_chain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,8 @@ class StackConfig:
 
     Attributes:
         target: which structure.
-        conformer: index of the held-out conformer that is the truth.
+        conformer: index of the held-out conformer that is the truth, or
+            ``deposited`` for the structure itself.
         density: ``matched``, a Gaussian a residue, or ``all-atom``.
         residue_width: standard deviation of a residue's Gaussian, Å; for ``matched``.
         ctf: ``on``, or ``off`` for images without a microscope.
@@ -51,7 +52,7 @@ class StackConfig:
     """
 
     target: str
-    conformer: int
+    conformer: int | str
     density: str
     residue_width: float
     ctf: str
@@ -130,18 +131,27 @@ def check_sampling(settings: StackConfig, diameter: float) -> None:
         )
 
 
+DEPOSITED = "deposited"
+"""As `conformer` of a stack: its images show the structure as it was deposited."""
+
+
 def choose_conformer(
-    held_out: Float64[np.ndarray, "conformer residue 3"], settings: StackConfig
-) -> Float64[np.ndarray, "residue 3"]:
-    """Return the conformer that is the truth, centred at its Cα centroid, Å.
+    deposited: Chain,
+    held_out: Float64[np.ndarray, "conformer residue 3"],
+    settings: StackConfig,
+) -> Chain:
+    """Return the conformer that is the truth, centred at its Cα centroid.
 
     Args:
-        held_out: conformers that no prior has seen, Å.
+        deposited: the chain of the structure.
+        held_out: conformers of it that no prior of its fold has seen, Å.
         settings: of the stack.
 
     Raises:
         InputError: there is no conformer of that index.
     """
+    if settings.conformer == DEPOSITED:
+        return centre_chain(deposited)
     if not 0 <= settings.conformer < len(held_out):
         raise InputError(
             f"config.yaml: conformer is {settings.conformer}, but the ensemble of "
@@ -149,7 +159,7 @@ def choose_conformer(
             f"{len(held_out) - 1}"
         )
     truth = held_out[settings.conformer]
-    return truth - truth.mean(axis=0)
+    return centre_chain(replace(deposited, coordinates=truth))
 
 
 def describe_specimen(
