@@ -28,9 +28,10 @@ from equicryo.inference.tracing_refinement import (
     log_restraints,
     refine_trace,
 )
+from equicryo.models.proposer_examples import fitting_edge
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.gain import KnownGain
-from equicryo.physics.normal_equations import NormalEquations
+from equicryo.physics.normal_equations import NormalEquations, coarsen
 from equicryo.physics.normal_operator import prepare_operator
 from equicryo.physics.residue_density import single_blobs
 from equicryo.structure.bonds import repair_bonds
@@ -134,6 +135,16 @@ def test_a_noise_free_map_is_traced_exactly(small) -> None:
     # The restraints pull the chain's bonds towards 3.8 Å against the images.
     assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
     assert all(other.log_posterior < best.log_posterior for other in others)
+
+
+def test_a_map_of_coarse_pixels_is_covered_on_its_own_grid(small) -> None:
+    whole = small.normal.support_size * small.normal.pixel_size
+    edge = 2 * round(whole / 1.9 / 2)
+    assert edge < fitting_edge(whole)
+    places = cover_map(coarsen(small.normal, edge), SEQUENCE, WIDTH, 60)
+    gaps = np.linalg.norm(small.truth.numpy()[:, None] - places, axis=-1)
+    # Half a voxel's diagonal is 1.6 Å; weak residues lie farther from any place.
+    assert np.median(gaps.min(1)) < 1.6
 
 
 def test_the_mirror_image_loses(small) -> None:
