@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,33 @@ HASHED = ("metrics.csv", "**/ensemble.cif", "**/normal.npz", "**/*.safetensors")
 # Literally; but the profile's pause is for a busy controller, and ours are idle.
 SLURM = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "6")
 PARTS = ("workflow", "config", "resources", "envs", "slurm")
+# Of a whole run on a busy machine; met only by a run that hangs.
+RUN_SECONDS = 1800.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """Snakemake at work, in a process group of its own, writing to a file."""
+
+    process: subprocess.Popen
+    output: Path
+
+    def finish(self) -> str:
+        """Wait until it succeeds and return all that it said."""
+        try:
+            code = self.process.wait(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = "none: it hangs"
+        said = self.output.read_text()
+        if code != 0:
+            pytest.fail(f"snakemake failed, exit code {code}:\n{said[-4000:]}")
+        return said
+
+    def kill(self) -> None:
+        """End it and all that it started, as a loss of its machine would."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
 
 @dataclass(frozen=True)
@@ -43,17 +72,25 @@ class Checkout:
             pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{said[-4000:]}")
         return said
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        """Start Snakemake on the tiny config, in a process group of its own."""
-        return subprocess.Popen(
-            self.command(*arguments),
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[Run]:
+        """Let Snakemake run on the tiny config meanwhile; kill what is left of it."""
+        # To a file: nobody reads a pipe meanwhile, and a full one would stop it.
+        output = self.folder / f"said_{len(list(self.folder.glob('said_*')))}.txt"
+        with output.open("w") as file:
+            process = subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        run = Run(process, output)
+        try:
+            yield run
+        finally:
+            run.kill()
 
     def command(self, *arguments: str) -> list[str]:
         tiny = ["--configfile", "config/test.yaml"]

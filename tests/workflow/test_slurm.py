@@ -8,13 +8,19 @@ from .slurm_cluster import Job, SlurmCluster, select_jobs
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
+# Of the session, so that it begins before `finished` where a test asks for both.
+@pytest.fixture(scope="session")
 def submitted(
-    cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory
+    cluster: SlurmCluster,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Checkout:
     """A copy in which the tiny workflow has run on the cluster."""
     made = copy_checkout(tmp_path_factory.mktemp("submitted") / "checkout")
-    made.snakemake(*SLURM)
+    with made.running(*SLURM) as run:
+        # Snakemake often waits for the cluster: the local run uses that time.
+        request.getfixturevalue("finished")
+        run.finish()
     return made
 
 

@@ -1,14 +1,16 @@
 """What clusters do to a run, done to one on purpose: nothing is lost."""
 
-import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+
+from equicryo.io.arrays import read_arrays
 
 from .conftest import RESULTS, SLURM, Checkout, copy_checkout
 from .slurm_cluster import Job, SlurmCluster, job_processes, kill, wait_for
@@ -23,7 +25,7 @@ rule killed:
     output: "killed.txt"
     resources:
         slurm_extra="--nodelist=n1",
-        seconds=lambda wildcards, attempt: 300 if attempt == 1 else 0,
+        seconds=lambda wildcards, attempt: 3600 if attempt == 1 else 0,
     shell: "sleep {resources.seconds}; echo whole > {output}"
 
 rule starved:
@@ -32,12 +34,14 @@ rule starved:
         slurm_extra="--nodelist=n1",
         mem_mb=lambda wildcards, attempt: 600 * attempt,
     shell:
-        "python -c 'import time; taken = bytearray(600_000_000); time.sleep(8)'; "
+        "python -c 'import time; taken = bytearray(600_000_000); time.sleep(20)'; "
         "echo whole > {output}"
 
 rule stranded:
     output: "stranded.txt"
-    shell: "echo $SLURMD_NODENAME >> stranded.nodes; sleep 25; echo whole > {output}"
+    shell:
+        "echo $SLURMD_NODENAME >> stranded.nodes; "
+        "[ $SLURMD_NODENAME = n1 ] || sleep 3600; echo whole > {output}"
 """
 
 SHARED = """
@@ -46,7 +50,9 @@ rule all:
 
 rule write_shared:
     output: "shared.npz"
-    shell: "echo begun >> shared.begun; sleep 25; python write_shared.py {output}"
+    shell:
+        "echo begun >> shared.begun; until [ -e shared.go ]; do sleep 0.2; done; "
+        "python write_shared.py {output}"
 """
 WRITE_SHARED = """
 import sys
@@ -84,18 +90,17 @@ def aftermath(
     """A run in which a job was killed, one was short of memory, and a node died."""
     made = replace_workflow(tmp_path_factory.mktemp("victims") / "checkout", VICTIMS)
     nodes = made.folder / "stranded.nodes"
-    run = made.start(*SLURM)
 
     def sleeping() -> list[int]:
         job = latest(cluster, "killed")
         return [one for one in job_processes(job.number) if is_sleep(one)]
 
-    wait_for(lambda: cluster.jobs("killed") and sleeping(), "the job to be killed")
-    cluster.kill_job(latest(cluster, "killed").number)
-    wait_for(nodes.exists, "the job to be stranded")
-    cluster.kill_node("n2")
-    said, _ = run.communicate(timeout=400)
-    assert run.returncode == 0, said
+    with made.running(*SLURM) as run:
+        wait_for(lambda: cluster.jobs("killed") and sleeping(), "the job to be killed")
+        cluster.kill_job(latest(cluster, "killed").number)
+        wait_for(nodes.exists, "the job to be stranded")
+        cluster.kill_node("n2")
+        said = run.finish()
     cluster.start_node("n2")
     rules = ("killed", "starved", "stranded")
     return Aftermath(made.folder, {rule: cluster.jobs(rule) for rule in rules}, said)
@@ -138,19 +143,19 @@ def test_two_writers_after_a_kill_of_snakemake_leave_one_whole_file(
     """The first run's job lives on beside the second's: both write the same bytes."""
     made = replace_workflow(tmp_path / "checkout", SHARED)
     (made.folder / "write_shared.py").write_text(WRITE_SHARED)
-    run = made.start(*SLURM)
-    wait_for((made.folder / "shared.begun").exists, "the first job")
-    os.killpg(run.pid, signal.SIGKILL)
-    run.communicate()
+    begun = made.folder / "shared.begun"
+    with made.running(*SLURM) as run:
+        wait_for(begun.exists, "the first job")
+        run.kill()
 
     made.snakemake("--unlock")
-    again = made.start(*SLURM)
-    wait_for(lambda: len(cluster.jobs("write_shared")) == 2, "the second job")
-    orphan, second = cluster.jobs("write_shared")
-    assert orphan.state == "RUNNING"
-    assert orphan.run != second.run
-    said, _ = again.communicate(timeout=300)
-    assert again.returncode == 0, said
+    with made.running(*SLURM) as again:
+        wait_for(lambda: begun.read_text().count("begun") == 2, "the second job")
+        orphan, second = cluster.jobs("write_shared")
+        assert (orphan.state, second.state) == ("RUNNING", "RUNNING")
+        assert orphan.run != second.run
+        (made.folder / "shared.go").touch()
+        again.finish()
 
     def states() -> list[str]:
         return [job.state for job in cluster.jobs("write_shared")]
@@ -158,6 +163,8 @@ def test_two_writers_after_a_kill_of_snakemake_leave_one_whole_file(
     wait_for(lambda: states() == ["COMPLETED"] * 2, "both writers")
     assert [path.name for path in made.folder.glob("*.npz")] == ["shared.npz"]
     assert list(made.folder.glob(".shared*")) == []
+    (values,) = read_arrays(made.folder / "shared.npz", ["x"]).values()
+    np.testing.assert_array_equal(values, np.arange(3_000_000))
     assert "Nothing to be done" in made.snakemake("--dry-run")
 
 
@@ -179,19 +186,18 @@ def test_training_beyond_its_time_limit_goes_on_from_its_checkpoint(
     made, whole = (copy_checkout(tmp_path / name) for name in ("cut", "whole"))
     lengthen_training(made.folder)
     lengthen_training(whole.folder)
-    run = made.start(WEIGHTS, *SLURM)
     checkpoints = (made.folder / WEIGHTS).parent / "checkpoints"
     before = len(cluster.jobs("train_prior"))
 
-    wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint", seconds=400)
-    first = latest(cluster, "train_prior")
-    # Stopped, so that the limit is hit after this checkpoint on any machine.
-    for process in job_processes(first.number):
-        kill(process, signal.SIGSTOP)
-    cluster.limit_time(first.number)
-    whole.snakemake(WEIGHTS)
-    said, _ = run.communicate(timeout=400)
-    assert run.returncode == 0, said
+    with made.running(WEIGHTS, *SLURM) as run:
+        wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint")
+        first = latest(cluster, "train_prior")
+        # Stopped, so that the limit is hit after this checkpoint on any machine.
+        for process in job_processes(first.number):
+            kill(process, signal.SIGSTOP)
+        cluster.limit_time(first.number)
+        whole.snakemake(WEIGHTS)
+        run.finish()
 
     jobs = cluster.jobs("train_prior")[before:]
     assert [job.state for job in jobs] == ["TIMEOUT", "COMPLETED"]
