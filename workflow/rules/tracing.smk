@@ -15,8 +15,8 @@ rule train_proposer:
         f"{RESULTS}/benchmarks/train_proposer.tsv"
     threads: 2
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory(4000),
+        runtime=minutes(240),
     params:
         settings=config["proposer"],
         seed=config["seed"],
@@ -37,8 +37,8 @@ rule measure_geometry:
         f"{RESULTS}/benchmarks/measure_geometry.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=memory(1000),
+        runtime=minutes(5),
     params:
         displacement=config["tracing"]["displacement"],
         seed=config["seed"],
@@ -65,8 +65,8 @@ rule trace_chain:
         f"{RESULTS}/benchmarks/trace_chain/{{dataset}}.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         settings=config["tracing"]["settings"],
         density=lambda wildcards: density_settings(wildcards.dataset),
