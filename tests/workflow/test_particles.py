@@ -64,7 +64,7 @@ def add_dataset(folder: Path, **changes: object) -> None:
         "residue_model": "single",
         "residue_width": 1.8,
     }
-    headline = config["studies"][-1]
+    headline = config["studies"][1]
     config["studies"] = [*config["studies"][:2], {**headline, "dataset": ["mine"]}]
     config["studies"][2]["study"] = "images"
     path.write_text(yaml.safe_dump(config))

@@ -103,7 +103,7 @@ def test_other_images_are_compressed_anew_though_chunks_are_gone(edited, before,
     assert planned["simulate_images"] == planned["compress_images"] == 2
     assert planned["estimate_noise"] == planned["gather_images"] == 1
     assert planned["sum_normal_equations"] == 1
-    assert planned["reconstruct"] == 6
+    assert planned["reconstruct"] == 5
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_an_edit_of_what_was_removed_reruns_what_follows(edited, script):
     planned = edited.planned()
     assert planned["simulate_images"] == planned["compress_images"] == 2
     assert planned["sum_normal_equations"] == 1
-    assert planned["reconstruct"] == 6
+    assert planned["reconstruct"] == 5
     assert "train_prior" not in planned
 
 
@@ -135,14 +135,14 @@ def test_published_run_can_be_planned(checkout):
     paper.replace(checkout.folder / "config/test.yaml")
     planned = checkout.planned()
     assert planned["reconstruct_map"] == 1
-    # One stack of 10,000 images in each density, four of one chunk.
-    assert planned["simulate_images"] == 2 * 20 + 4
-    # Whole chunks are shared: 20 of each density, and parts of the first.
-    assert planned["compress_images"] == 2 * 20 + 6 + 1 + 4
+    # Three stacks of 10,000 images, four of one chunk, four of 1,000 images.
+    assert planned["simulate_images"] == 3 * 20 + 4 + 4 * 2
+    # Whole chunks are shared: 20 of each large stack, and parts of the first.
+    assert planned["compress_images"] == 3 * 20 + 6 + 1 + 4 + 3 + 4 * 5
 
 
 def test_a_fresh_checkout_can_be_planned(checkout):
-    assert checkout.planned()["reconstruct"] == 6
+    assert checkout.planned()["reconstruct"] == 5
 
 
 def test_slurm_profile_sends_the_training_to_the_gpu_partition(checkout):

@@ -76,11 +76,11 @@ rule reconstruct_from_traces:
         ensemble=f"{RECONSTRUCTION}/ensemble.cif",
         diagnostics=f"{RECONSTRUCTION}/diagnostics.csv",
     log:
-        f"{RESULTS}/logs/reconstruct/{{dataset}}/{{prior}}/{{sampler}}/"
+        f"{RESULTS}/logs/reconstruct_from_traces/{{dataset}}/{{prior}}/{{sampler}}/"
         "alpha{alpha}_scale{scale}_seed{seed}.log",
     benchmark:
         (
-            f"{RESULTS}/benchmarks/reconstruct/{{dataset}}/{{prior}}/{{sampler}}/"
+            f"{RESULTS}/benchmarks/reconstruct_from_traces/{{dataset}}/{{prior}}/{{sampler}}/"
             "alpha{alpha}_scale{scale}_seed{seed}.tsv"
         )
     wildcard_constraints:

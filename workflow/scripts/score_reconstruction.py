@@ -9,6 +9,7 @@ from equicryo.evaluation.scores import (
     complete_row,
     score_controls,
     score_samples,
+    score_trace,
     summarise,
 )
 from equicryo.io.arrays import read_arrays
@@ -22,7 +23,6 @@ from equicryo.io.tables import read_table, write_table
 from equicryo.io.tracing import read_traces
 from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.seeds import derive_generator
-from equicryo.structure.superposition import rmsd_unaligned
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
@@ -44,10 +44,7 @@ chi2 = structure_chi_square(
     read_density(params.density, files.constants, chain.sequence),
     UnknownGain() if params.measured else KnownGain(),
 )
-trace = None
-if files.traces:
-    best = read_traces(files.traces)[0]
-    trace = rmsd_unaligned(best.coordinates, truth).item()
+traces = read_traces(files.traces) if files.traces else []
 row = complete_row(
     {
         **params.labels,
@@ -57,7 +54,7 @@ row = complete_row(
         "scale_true": 1.0 / read_card(files.card)["whitening"]["length_unit"],
         "chi2": chi2,
         "crlb_rmsd": float(read_document(files.bound)["crlb_rmsd"] or "inf"),
-        "trace_rmsd": trace,
+        "trace_rmsd": score_trace(traces, truth),
         "nfe": int(read_table(files.diagnostics)[-1]["nfe"]),
         "reconstruction": files.ensemble,
         "truth": files.truth,

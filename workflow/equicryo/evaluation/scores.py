@@ -1,6 +1,6 @@
 """The row of one reconstruction in the table of metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,7 @@ from equicryo.evaluation.metrics import (
     posterior_mean,
 )
 from equicryo.evaluation.tm_score import tm_score
+from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.structure.superposition import radius_of_gyration, rmsd_unaligned
 
 LABEL_COLUMNS = (
@@ -186,6 +187,23 @@ def coordinate_coverage(
     """
     reach = interval_reach(len(samples)) * samples.std(0)
     return float(((truth - samples.mean(0)).abs() <= reach).double().mean())
+
+
+def score_trace(
+    traces: Sequence[RefinedTrace], truth: Float[Tensor, "residue 3"]
+) -> float | None:
+    """Return the error of the best trace, which no prior of folds has touched.
+
+    Args:
+        traces: best first; none where the reconstruction started from none.
+        truth: in the frame of the poses, Å.
+
+    Returns:
+        Index RMSD without superposition, Å.
+    """
+    if not traces:
+        return None
+    return rmsd_unaligned(traces[0].coordinates, truth).item()
 
 
 def score_controls(
