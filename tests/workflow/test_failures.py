@@ -66,6 +66,7 @@ def small_disk(checkout: Checkout) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_run_on_a_full_disk_goes_on_when_there_is_room(
     small_disk, checkout, finished
 ) -> None:
