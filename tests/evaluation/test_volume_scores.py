@@ -4,6 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
+from equicryo.evaluation.coverage import interval_coverage
 from equicryo.evaluation.fsc import low_pass, shell_correlation
 from equicryo.evaluation.volume_scores import (
     MapEstimate,
@@ -11,7 +12,6 @@ from equicryo.evaluation.volume_scores import (
     describe_samples,
     fsc_area,
     fsc_crossing,
-    interval_coverage,
     local_resolution,
     score_map,
 )

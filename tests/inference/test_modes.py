@@ -6,16 +6,19 @@ from equicryo.inference.modes import allot_samples, start_from_traces, weigh_tra
 from equicryo.inference.tracing_refinement import RefinedTrace
 
 
-def trace(place: float, log_likelihood: float) -> RefinedTrace:
-    coordinates = torch.full((4, 3), place, dtype=torch.float64)
+def trace(
+    place: float, log_likelihood: float, log_restraint: float = 0.0
+) -> RefinedTrace:
     return RefinedTrace(
-        coordinates=coordinates, log_likelihood=log_likelihood, log_restraint=0.0
+        coordinates=torch.full((4, 3), place, dtype=torch.float64),
+        log_likelihood=log_likelihood,
+        log_restraint=log_restraint,
     )
 
 
-def test_weights_are_likelihood_times_prior() -> None:
-    traces = [trace(0.0, 1e5), trace(1.0, 1e5 + math.log(3.0))]
-    weights = weigh_traces(traces, lambda x: math.log(2.0) * float(x[0, 0] == 0.0))
+def test_weights_are_likelihood_times_restraints() -> None:
+    traces = [trace(0.0, 1e5, math.log(2.0)), trace(1.0, 1e5 + math.log(3.0))]
+    weights = weigh_traces(traces)
     torch.testing.assert_close(weights, torch.tensor([0.4, 0.6], dtype=torch.float64))
 
 

@@ -3,10 +3,6 @@
 import csv
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import gemmi
@@ -18,6 +14,8 @@ from equicryo.evaluation.scores import METRICS_COLUMNS
 from equicryo.io.normal import read_normal
 from equicryo.io.particles import read_batches, read_particles
 from equicryo.physics.compression import compress_images
+
+from .slurm_cluster import wait_for
 
 RESULTS = "results/test"
 
@@ -154,23 +152,11 @@ def test_provenance_can_replay_the_run(finished):
 @pytest.mark.slow
 def test_killed_run_goes_on_and_repeats_every_hash(finished, checkout):
     """SIGKILL halfway, then again: only jobs under way are redone, results equal."""
-    log = checkout.folder / "killed.log"
-    with log.open("w") as file:
-        run = subprocess.Popen(
-            checkout.command(),
-            cwd=checkout.folder,
-            env=checkout.environment(),
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        done = "Finished jobid"
-        deadline = time.monotonic() + 300.0
-        while log.read_text().count(done) < 12 and time.monotonic() < deadline:
-            time.sleep(0.2)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-    finished_before = log.read_text().count(done)
+    done = "Finished jobid"
+    with checkout.running() as run:
+        wait_for(lambda: run.output.read_text().count(done) >= 12, "twelve jobs")
+        run.kill()
+    finished_before = run.output.read_text().count(done)
     assert finished_before >= 12
     checkout.snakemake("--unlock")
     again = checkout.snakemake()

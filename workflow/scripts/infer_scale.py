@@ -4,18 +4,15 @@ from dataclasses import asdict
 
 import torch
 
-from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.samplers import read_sampler
 from equicryo.inference.scale import ROUNDS_COLUMNS, ScaleConfig, infer_scale
 from equicryo.io.arrays import read_arrays
 from equicryo.io.documents import write_document
+from equicryo.io.likelihoods import read_likelihood
 from equicryo.io.logs import log_to
-from equicryo.io.normal import read_normal
 from equicryo.io.points import read_points
 from equicryo.io.priors import read_prior
-from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
-from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])
@@ -25,11 +22,13 @@ config = ScaleConfig(**params.settings)
 sampler = read_sampler("dps", params.sampler)
 
 chain = read_points(files.points)
-likelihood = prepare_likelihood(
-    read_normal(files.normal),
-    read_density(params.density, files.constants, chain.sequence),
-    UnknownGain() if params.measured else KnownGain(),
+likelihood = read_likelihood(
+    files.normal,
+    files.constants,
+    chain.sequence,
     sampler.blurs,
+    density=params.density,
+    measured=params.measured,
 )
 estimates = infer_scale(
     read_prior(files.weights, files.card, chain.sequence),

@@ -2,22 +2,18 @@
 
 import torch
 
-from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.orientation import propose_chains
 from equicryo.inference.samplers import SAMPLERS, read_sampler
 from equicryo.inference.sampling import DIAGNOSTICS_COLUMNS, Guidance
 from equicryo.io.arrays import read_arrays
 from equicryo.io.documents import read_document
+from equicryo.io.likelihoods import read_likelihood
 from equicryo.io.logs import log_to
-from equicryo.io.models import write_ensemble
-from equicryo.io.normal import read_normal
+from equicryo.io.models import write_samples
 from equicryo.io.points import read_points
 from equicryo.io.priors import read_prior
-from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
-from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.seeds import derive_generator
-from equicryo.structure.spread import spread_to_b_factor
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
@@ -27,11 +23,13 @@ generator = derive_generator(params.seed, "reconstruct", *wildcards)
 
 chain = read_points(files.points)
 prior = read_prior(files.weights, files.card, chain.sequence)
-likelihood = prepare_likelihood(
-    read_normal(files.normal),
-    read_density(params.density, files.constants, chain.sequence),
-    UnknownGain() if params.measured else KnownGain(),
+likelihood = read_likelihood(
+    files.normal,
+    files.constants,
+    chain.sequence,
     sampler.blurs,
+    density=params.density,
+    measured=params.measured,
 )
 scale = read_document(files.scale)["scale"] if files.scale else float(wildcards.scale)
 draws = torch.from_numpy(read_arrays(files.draws, ["coordinates"])["coordinates"])
@@ -51,7 +49,5 @@ samples, steps = SAMPLERS[wildcards.sampler].sample(
     generator=generator,
 )
 
-coordinates = samples.double().numpy()
-b_factors = spread_to_b_factor(coordinates)
-write_ensemble(snakemake.output.ensemble, chain, coordinates, b_factors)
+write_samples(snakemake.output.ensemble, chain, samples.double().numpy())
 write_table(snakemake.output.diagnostics, DIAGNOSTICS_COLUMNS, [s.row() for s in steps])

@@ -14,7 +14,6 @@ from equicryo.inference.tracing import (
     trace_chain,
 )
 from equicryo.inference.tracing_beads import cover_map
-from equicryo.inference.tracing_refinement import log_restraints
 from equicryo.io.logs import log_to
 from equicryo.io.models import write_ensemble
 from equicryo.io.normal import read_normal
@@ -50,7 +49,7 @@ traces = trace_chain(problem, evidence, config)
 write_traces(output.traces, traces)
 coordinates = np.stack([trace.coordinates.numpy() for trace in traces])
 write_ensemble(output.models, chain, coordinates, np.zeros(len(chain)))
-weights = weigh_traces(traces, lambda x: float(log_restraints(x)))
+weights = weigh_traces(traces)
 rows = [
     (number, trace.log_likelihood, trace.log_restraint, float(weight))
     for number, (trace, weight) in enumerate(zip(traces, weights, strict=True), start=1)

@@ -15,27 +15,35 @@ from torch import Tensor
 ROUNDING = 1e-9
 """0.9 × 200 is below 180 in floating point."""
 
-
 INTERVAL = 0.9
 """Probability of the intervals of single coordinates and voxels."""
 
 
-def interval_reach(samples: int) -> float:
-    """Return how far an interval of 90 % reaches from the samples' mean.
+def interval_coverage(
+    mean: Float[Tensor, "*shape"],
+    spread: Float[Tensor, "*shape"],
+    truth: Float[Tensor, "*shape"],
+    mask: Float[Tensor, "*shape"],
+    samples: int,
+) -> float:
+    """Return how much of the truth inside a mask lies in intervals of 90 %.
 
     The truth is to the samples as one more of them: the interval is Student's, for a
     further draw of a normal law of which some were seen.
 
     Args:
+        mean: of posterior samples, of voxels or of coordinates.
+        spread: their standard deviation, the unbiased one.
+        truth: of the same.
+        mask: weights, not negative.
         samples: how many, at least 2.
-
-    Returns:
-        In units of the samples' unbiased standard deviation.
 
     Source: Student's t for a new observation; e.g. Geisser 1993, Predictive Inference.
     """
     quantile = float(stats.t.ppf(0.5 + 0.5 * INTERVAL, samples - 1))
-    return quantile * math.sqrt(1.0 + 1.0 / samples)
+    reach = quantile * math.sqrt(1.0 + 1.0 / samples) * spread
+    inside = (truth - mean).abs() <= reach
+    return float((mask * inside).sum() / mask.sum())
 
 
 def region_ranks(

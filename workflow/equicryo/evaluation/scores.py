@@ -13,7 +13,7 @@ from equicryo.evaluation.controls import (
     mirror_rmsd,
     permuted_rmsd,
 )
-from equicryo.evaluation.coverage import interval_reach
+from equicryo.evaluation.coverage import interval_coverage
 from equicryo.evaluation.metrics import (
     assignment_rmsd,
     pair_distance_discrepancy,
@@ -185,8 +185,9 @@ def coordinate_coverage(
         samples: at least 2, Å, in the frame of the poses.
         truth: Å, in the same frame.
     """
-    reach = interval_reach(len(samples)) * samples.std(0)
-    return float(((truth - samples.mean(0)).abs() <= reach).double().mean())
+    everywhere = torch.ones_like(truth)
+    mean, spread = samples.mean(0), samples.std(0)
+    return interval_coverage(mean, spread, truth, everywhere, len(samples))
 
 
 def score_trace(

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.evaluation.coverage import interval_reach
+from equicryo.evaluation.coverage import interval_coverage
 from equicryo.evaluation.fsc import (
     masked_correlation,
     shell_correlation,
@@ -35,7 +35,6 @@ SCORE_COLUMNS = (
     "fsc_area",
     *VOXEL_COLUMNS[4:6],
 )
-
 
 LOCAL_RADIUS = 10.0
 """Å: of the sphere in which local resolution is measured."""
@@ -70,26 +69,6 @@ def fsc_crossing(
 def fsc_area(fsc: Float[Tensor, " shell"]) -> float:
     """Return the mean FSC over shells 1 to Nyquist: 1 for equal maps, 0 for chance."""
     return float(fsc[1:].mean())
-
-
-def interval_coverage(
-    mean: Float[Tensor, "z y x"],
-    spread: Float[Tensor, "z y x"],
-    truth: Float[Tensor, "z y x"],
-    mask: Float[Tensor, "z y x"],
-    samples: int,
-) -> float:
-    """Return how much of the truth inside a mask lies in intervals of 90 %.
-
-    Args:
-        mean: of posterior samples.
-        spread: their standard deviation, the unbiased one.
-        truth: on the same grid.
-        mask: weights, not negative.
-        samples: how many, at least 2.
-    """
-    inside = (truth - mean).abs() <= interval_reach(samples) * spread
-    return float((mask * inside).sum() / mask.sum())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,7 @@ Source: stratified importance sampling; systematic resampling is that of Kitagaw
     doi:10.1080/10618600.1996.10474692.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -13,21 +13,15 @@ from torch import Tensor
 from equicryo.inference.tracing_refinement import RefinedTrace
 
 
-def weigh_traces(
-    traces: Sequence[RefinedTrace], log_prior: Callable[[Tensor], float]
-) -> Float[Tensor, " trace"]:
-    """Return the share of each trace in the posterior, exact likelihood × prior.
+def weigh_traces(traces: Sequence[RefinedTrace]) -> Float[Tensor, " trace"]:
+    """Return the share of each trace in the posterior, exact likelihood × restraints.
 
     Traces are weighed at their maxima, as if all modes were equally wide.
 
     Args:
         traces: distinct.
-        log_prior: log-density of a chain, nats, e.g. `log_density` of a prior, or the
-            restraints where there is none.
     """
-    values = [
-        trace.log_likelihood + log_prior(trace.coordinates.float()) for trace in traces
-    ]
+    values = [trace.log_posterior for trace in traces]
     return torch.tensor(values, dtype=torch.float64).softmax(0)
 
 

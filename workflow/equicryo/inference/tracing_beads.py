@@ -89,8 +89,8 @@ def cover_map(
         width: of a residue's density, Å.
         count: how many balls.
     """
-    # No finer than the images themselves.
     edge = fitting_edge(normal.support_size * normal.pixel_size)
+    # No finer than the images themselves.
     edge = min(edge, normal.support_size)
     operator = blur_operator(normal, edge, width)
     variance = point_variance(sequence, operator.pixel_size)

@@ -15,6 +15,7 @@ from equicryo.io.files import replace_atomically
 from equicryo.structure.atoms import AtomicModel, alpha_carbons
 from equicryo.structure.chain import Chain
 from equicryo.structure.residues import ONE_TO_THREE, THREE_TO_ONE
+from equicryo.structure.spread import spread_to_b_factor
 
 # 10⁻⁴ Å and 10⁻⁴ Å² are far below any error reported, and keep the text short.
 DECIMALS = 4
@@ -53,7 +54,7 @@ def write_ensemble(
         path: an mmCIF file, replaced as a whole.
         chain: gives names and residue numbers; its coordinates are not written.
         coordinates: Å, rounded to 10⁻⁴ Å.
-        b_factors: the same in every model, Å²; see `spread_to_b_factor`.
+        b_factors: the same in every model, Å².
     """
     residues = len(chain)
     atoms = AtomicModel(
@@ -70,6 +71,21 @@ def write_ensemble(
         occupancies=np.ones(residues),
     )
     _write_models(path, atoms, coordinates)
+
+
+def write_samples(
+    path: str | Path,
+    chain: Chain,
+    coordinates: Float64[np.ndarray, "sample residue 3"],
+) -> None:
+    """Write posterior samples of one chain, their spread as its B-factors.
+
+    Args:
+        path: an mmCIF file, replaced as a whole.
+        chain: gives names and residue numbers.
+        coordinates: Å, in one frame.
+    """
+    write_ensemble(path, chain, coordinates, spread_to_b_factor(coordinates))
 
 
 def read_ensemble(

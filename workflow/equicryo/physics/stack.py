@@ -25,6 +25,9 @@ from equicryo.physics.simulation import Specimen, matched_specimen
 from equicryo.structure.atoms import AtomicModel
 from equicryo.structure.chain import Chain, centre_chain
 
+DEPOSITED = "deposited"
+"""As `conformer` of a stack: its images show the structure as it was deposited."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackConfig:
@@ -129,10 +132,6 @@ def check_sampling(settings: StackConfig, diameter: float) -> None:
             f"{list(settings.defocus_um)}: its CTF would be aliased. Use box_size "
             f">= {smallest}, or less defocus"
         )
-
-
-DEPOSITED = "deposited"
-"""As `conformer` of a stack: its images show the structure as it was deposited."""
 
 
 def choose_conformer(

@@ -1,0 +1,39 @@
+"""The likelihood of a dataset's images, from the files that it consists of."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from equicryo.inference.likelihood import ResidueLikelihood, prepare_likelihood
+from equicryo.io.normal import read_normal
+from equicryo.io.residue_model import read_density
+from equicryo.physics.gain import KnownGain, UnknownGain
+
+
+def read_likelihood(
+    normal: str | Path,
+    constants: str | Path,
+    sequence: str,
+    blurs: tuple[float, ...],
+    *,
+    density: Mapping[str, object],
+    measured: bool,
+) -> ResidueLikelihood:
+    """Read a dataset's normal equations and prepare their likelihood.
+
+    Args:
+        normal: file of the normal equations.
+        constants: file of the full residue model; not read for single blobs.
+        sequence: one-letter codes.
+        blurs: resolutions besides the full one, Å.
+        density: model of the chain's density; see `read_density`.
+        measured: whether the images are a user's, of unknown intensity.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    return prepare_likelihood(
+        read_normal(normal),
+        read_density(density, constants, sequence),
+        UnknownGain() if measured else KnownGain(),
+        blurs,
+    )
