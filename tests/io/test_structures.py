@@ -15,8 +15,10 @@ from equicryo.io.structures import (
     locate_structure,
     read_structure,
 )
+from equicryo.structure.atoms import alpha_carbons
 
 LYSOZYME = Path(__file__).parents[2] / "resources" / "structures" / "1hel.pdb"
+TARGETS = LYSOZYME.parents[1] / "chains" / "targets.npz"
 SETTINGS = StructureConfig(
     source="file", file="", sha256="", model=1, chain="A", altloc="highest"
 )
@@ -315,3 +317,19 @@ def test_a_local_file_is_found_and_checked(tmp_path: Path) -> None:
 def test_settings_that_contradict_are_refused(changes: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         replace(SETTINGS, **changes)
+
+
+def test_a_chain_out_of_a_set_has_the_positions_of_the_file_it_came_from() -> None:
+    settings = replace(SETTINGS, chain="1HEL_A")
+    chain = alpha_carbons(read_structure(TARGETS, settings, "1hel"))
+    whole = alpha_carbons(read_structure(LYSOZYME, SETTINGS, "1hel"))
+    assert (chain.name, chain.chain_id) == ("1hel", "A")
+    assert chain.sequence == whole.sequence
+    centred = whole.coordinates - whole.coordinates.mean(0)
+    found = chain.coordinates - chain.coordinates.mean(0)
+    np.testing.assert_allclose(found, centred, atol=0.01)
+
+
+def test_a_chain_that_a_set_lacks_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no chain '9XYZ_A'.* such as 1HEL_A"):
+        read_structure(TARGETS, replace(SETTINGS, chain="9XYZ_A"), "test")

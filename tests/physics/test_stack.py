@@ -12,9 +12,11 @@ from equicryo.physics.stack import (
     StackConfig,
     check_sampling,
     choose_conformer,
+    describe_specimen,
     disturb_views,
     draw_views,
 )
+from equicryo.structure.atoms import AtomicModel
 from equicryo.structure.chain import Chain
 
 SETTINGS = StackConfig(
@@ -142,3 +144,23 @@ def test_the_deposited_structure_may_be_the_truth() -> None:
 def test_contradictory_settings_are_refused(change: dict) -> None:
     with pytest.raises(InputError):
         replace(SETTINGS, **change)
+
+
+def test_all_atoms_of_a_chain_known_by_its_alpha_carbons_are_refused() -> None:
+    chain = deposited(5)
+    atoms = AtomicModel(
+        name=chain.name,
+        chain_id=chain.chain_id,
+        sequence=chain.sequence,
+        residue_numbers=chain.residue_numbers,
+        insertion_codes=chain.insertion_codes,
+        atom_names=("CA",) * 5,
+        elements=("C",) * 5,
+        residue_index=np.arange(5),
+        coordinates=chain.coordinates,
+        b_factors=chain.b_factors,
+        occupancies=np.ones(5),
+    )
+    assert len(describe_specimen(SETTINGS, chain, atoms).coordinates) == 5
+    with pytest.raises(InputError, match="1hel is known by its Cα alone"):
+        describe_specimen(replace(SETTINGS, density="all-atom"), chain, atoms)

@@ -41,6 +41,12 @@ PLACED_PRIORS = [
     name for name, prior in config["priors"].items() if prior["regime"] == "conformer"
 ]
 
+ALL_ATOM = [
+    name
+    for name, structure in config["structures"].items()
+    if not structure["file"].endswith(".npz")
+]
+
 MEASURED = [
     name for name, dataset in config["datasets"].items() if "particles" in dataset
 ]

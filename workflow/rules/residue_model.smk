@@ -26,7 +26,7 @@ rule compare_residue_models:
     input:
         structures=expand(
             f"{RESULTS}/structures/{{target}}/structure.cif",
-            target=config["structures"],
+            target=ALL_ATOM,
         ),
         chains="resources/residue_model/held_out_chains.npz",
         constants="resources/residue_model/constants.json",

@@ -1,4 +1,4 @@
-"""Reading a user's PDB or mmCIF file into one clean protein chain."""
+"""Reading a user's PDB or mmCIF file, or a set of chains, into one clean chain."""
 
 import logging
 import warnings
@@ -12,6 +12,7 @@ from Bio.PDB.Structure import Structure
 from jaxtyping import Float64
 
 from equicryo.errors import InputError
+from equicryo.io.chain_sets import read_chain_set
 from equicryo.io.download import Download, download_entry
 from equicryo.io.files import file_sha256
 from equicryo.io.sites import Site, choose_altlocs, keep_polymer, to_standard
@@ -27,6 +28,7 @@ PARSERS = {
     ".cif": MMCIFParser,
     ".mmcif": MMCIFParser,
 }
+CHAIN_SET_SUFFIX = ".npz"
 MAX_FILE_BYTES = 200_000_000
 FARTHEST_COORDINATE = 9999.0
 CLOSEST_NEIGHBOURS = 2.5
@@ -39,10 +41,11 @@ class StructureConfig:
 
     Attributes:
         source: ``embedded`` (shipped here), ``file`` (the user's) or ``rcsb``.
-        file: path of the PDB or mmCIF file, or for ``rcsb`` the entry's id.
+        file: path of the PDB or mmCIF file, or of a set of chains reduced to their Cα
+            (.npz), or for ``rcsb`` the entry's id.
         sha256: of that file; empty for a file that is not to be checked.
         model: position of the model in the file, from 1.
-        chain: author's chain name.
+        chain: author's chain name; in a set of chains its id, such as ``1A6M_A``.
         altloc: ``highest`` for the alternative of highest occupancy in each residue,
             or the letter of the alternative to prefer.
     """
@@ -107,10 +110,10 @@ def read_structure(path: Path, settings: StructureConfig, name: str) -> AtomicMo
 
     Waters, ligands and hydrogens are dropped. Modified residues become their parents
     (selenomethionine becomes methionine, SE becomes SD). Chain breaks are logged and
-    left to the caller to refuse.
+    left to the caller to refuse. A chain out of a set has no atoms but its Cα.
 
     Args:
-        path: a PDB or mmCIF file, told apart by its suffix.
+        path: a PDB or mmCIF file or a set of chains, told apart by its suffix.
         settings: the model, chain and alternatives wanted.
         name: of the target.
 
@@ -118,6 +121,8 @@ def read_structure(path: Path, settings: StructureConfig, name: str) -> AtomicMo
         InputError: the file cannot be read, has no such model or chain, or the chain
             is not a protein with a sensible Cα in every residue.
     """
+    if path.suffix == CHAIN_SET_SUFFIX:
+        return _alpha_carbon_model(path, settings, name)
     chain = _choose_chain(path, _parse(path), settings)
     sites = keep_polymer(choose_altlocs(chain, settings.altloc, str(path)), str(path))
     standard = [to_standard(site, str(path)) for site in sites]
@@ -128,6 +133,33 @@ def read_structure(path: Path, settings: StructureConfig, name: str) -> AtomicMo
         logger.info("%s: chain breaks at %s", path, "; ".join(breaks))
     logger.info("%s: %d residues, %d atoms", path, len(model.sequence), len(model))
     return model
+
+
+def _alpha_carbon_model(
+    path: Path, settings: StructureConfig, name: str
+) -> AtomicModel:
+    """Take one chain out of a set; its B-factors are unknown, and zero."""
+    chains = read_chain_set(path)
+    if settings.chain not in chains.ids:
+        raise InputError(
+            f"{path}: no chain {settings.chain!r} in it: it has {len(chains)} others, "
+            f"such as {', '.join(chains.ids[:4])}"
+        )
+    index = chains.ids.index(settings.chain)
+    residues = int(chains.lengths[index])
+    return AtomicModel(
+        name=name,
+        chain_id=settings.chain.rpartition("_")[2],
+        sequence=chains.sequence_of(index),
+        residue_numbers=np.arange(1, residues + 1),
+        insertion_codes=("",) * residues,
+        atom_names=("CA",) * residues,
+        elements=("C",) * residues,
+        residue_index=np.arange(residues),
+        coordinates=chains.coordinates_of(index),
+        b_factors=np.zeros(residues),
+        occupancies=np.ones(residues),
+    )
 
 
 def _parse(path: Path) -> Structure:

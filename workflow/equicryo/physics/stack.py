@@ -172,10 +172,16 @@ def describe_specimen(
         atoms: the same molecule with all its atoms, in any conformation.
 
     Raises:
+        InputError: all atoms are to be shown, but only Cα are known.
         ValueError: the two do not have the same sequence.
     """
     if settings.density == "matched":
         return matched_specimen(truth, settings.residue_width)
+    if len(atoms) == len(truth):
+        raise InputError(
+            f"stacks: {truth.name} is known by its Cα alone and cannot be shown with "
+            "all atoms: set density to matched, or give a PDB or mmCIF file of it"
+        )
     return all_atom_specimen(atoms, truth)
 
 
