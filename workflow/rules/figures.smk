@@ -116,6 +116,33 @@ rule draw_overlay:
         "../scripts/draw_overlay.py"
 
 
+rule draw_images:
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+    output:
+        svg=report(
+            f"{RESULTS}/figures/images.svg",
+            caption="../report/images.rst",
+            category="Reconstructions",
+            labels={"figure": "error against the number of images"},
+        ),
+        png=f"{RESULTS}/figures/images.png",
+        csv=f"{RESULTS}/figures/images.csv",
+    log:
+        f"{RESULTS}/logs/draw_images.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_images.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory(500),
+        runtime=minutes(5),
+    params:
+        studies=IMAGE_STUDIES,
+        code=fingerprint("draw_images"),
+    script:
+        "../scripts/draw_images.py"
+
+
 rule tabulate_metrics:
     input:
         metrics=f"{RESULTS}/metrics.csv",

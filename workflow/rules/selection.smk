@@ -74,6 +74,19 @@ DRAWN_SAMPLES = [
     )
 ]
 DRAWN_OVERLAY = RECONSTRUCTION.format(**HEADLINE)
+
+
+def list_image_studies():
+    """Return the studies of different numbers of simulated images."""
+    counts = {}
+    for study in config["studies"]:
+        simulated = [name for name in study["dataset"] if name in SIMULATED]
+        images = {config["datasets"][name]["n_images"] for name in simulated}
+        counts.setdefault(study["study"], set()).update(images)
+    return [name for name, images in counts.items() if len(images) > 1]
+
+
+IMAGE_STUDIES = list_image_studies()
 FIGURES = [
     *expand(
         f"{RESULTS}/figures/{{name}}.{{suffix}}",
@@ -82,6 +95,11 @@ FIGURES = [
             if DRAWN["dataset"] in SMALL_DATASETS
             else ()
         ),
+        suffix=("svg", "png", "csv"),
+    ),
+    *expand(
+        f"{RESULTS}/figures/{{name}}.{{suffix}}",
+        name=("images",) if IMAGE_STUDIES else (),
         suffix=("svg", "png", "csv"),
     ),
     *expand(f"{RESULTS}/figures/audit.{{suffix}}", suffix=("svg", "png", "csv")),
