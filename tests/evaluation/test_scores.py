@@ -17,8 +17,9 @@ COLUMNS = (
     "alpha scale scale_source scale_true n_images snr seed n_samples rmsd_mean "
     "rmsd_sd rmsd_min rmsd_unaligned_mean rmsd_posterior_mean "
     "rmsd_posterior_mean_unaligned coverage90 assignment_rmsd_mean tm_score_mean "
-    "rg_mean rg_truth pdd_distance chi2 crlb_rmsd trace_rmsd prior_rmsd chance_rmsd "
-    "permuted_rmsd mirror_rmsd nfe reconstruction truth"
+    "rg_mean rg_truth pdd_distance chi2 evidence evidence_limit residues_seen verdict "
+    "crlb_rmsd trace_rmsd prior_rmsd chance_rmsd permuted_rmsd mirror_rmsd nfe "
+    "reconstruction truth"
 )
 
 

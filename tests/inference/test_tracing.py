@@ -1,6 +1,6 @@
 """A small chain in noise-free normal equations of images in all directions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -135,6 +135,13 @@ def test_a_noise_free_map_is_traced_exactly(small) -> None:
     # The restraints pull the chain's bonds towards 3.8 Å against the images.
     assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
     assert all(other.log_posterior < best.log_posterior for other in others)
+
+
+def test_where_no_chain_fits_nothing_is_traced(small) -> None:
+    """Places farther apart than any bond."""
+    grid = 7.0 * np.stack(np.meshgrid(*3 * [np.arange(-2.0, 3.0)]), -1).reshape(-1, 3)
+    config = replace(CONFIG, candidates=20.0, relaxation_steps=0)
+    assert trace_chain(small.problem, NoEvidence(places=grid), config) == []
 
 
 def test_a_map_of_coarse_pixels_is_covered_on_its_own_grid(small) -> None:

@@ -116,3 +116,22 @@ def test_single_blobs_sit_at_the_alpha_carbons(alpha, chain) -> None:
     inertia = (volume.sum((0, 1)) * axis.square()).sum()
     expected = electrons @ (alpha[:, 0].square() + math.hypot(1.2, 0.9) ** 2)
     assert inertia.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["single", "full"])
+def test_residues_add_to_the_chain(kind, model, alpha, chain) -> None:
+    if kind == "full":
+        density = residue_blobs(chain.sequence, model)
+    else:
+        density = single_blobs(chain.sequence, 1.5)
+    box, pixel_size = 24, 2.0
+    whole = density.volume(alpha, box, pixel_size, 0.0)
+    parts = density.residue_volumes(alpha, box, pixel_size)
+    assert len(parts) == len(alpha)
+    # Band-limited blobs are summed in another order: rounding.
+    torch.testing.assert_close(parts.sum(0), whole, rtol=1e-9, atol=1e-9)
+    axis = pixel_size * (torch.arange(box, dtype=torch.float64) - box // 2)
+    total = parts.sum((-3, -2, -1))
+    x = (parts.sum((-3, -2)) * axis).sum(-1) / total
+    # A side chain's centre is at most this far from its Cα along x.
+    assert float((x - alpha[:, 0]).abs().max()) < 3.0

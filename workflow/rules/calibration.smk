@@ -42,3 +42,32 @@ rule draw_coverage:
         code=fingerprint("draw_coverage"),
     script:
         "../scripts/draw_coverage.py"
+
+
+# Hundreds of tracings: half an hour for a small chain.
+rule judge_images:
+    input:
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
+        geometry=f"{RESULTS}/tracing/geometry.npz",
+        constants=lambda wildcards: density_constants(wildcards.dataset),
+    output:
+        verdicts=f"{RESULTS}/verdicts/{{dataset}}.csv",
+    log:
+        f"{RESULTS}/logs/judge_images/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/judge_images/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(SIMULATED),
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(120),
+    params:
+        settings=config["tracing"]["settings"],
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        sets=100,
+        seed=config["seed"],
+        code=fingerprint("judge_images"),
+    script:
+        "../scripts/judge_images.py"

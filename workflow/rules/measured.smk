@@ -46,3 +46,9 @@ def particle_chunks(wildcards):
     chunks = plan_chunks(open_particles(wildcards.dataset), chunk_size(wildcards))
     folder = f"{RESULTS}/images/{wildcards.dataset}/chunks"
     return [f"{folder}/{chunk}.npz" for chunk in range(len(chunks))]
+
+
+def bound_file(wildcards):
+    """Return a dataset's Cramér-Rao bound, which only a truth gives."""
+    known = wildcards.dataset not in WITHOUT_TRUTH
+    return f"{RESULTS}/images/{wildcards.dataset}/crlb.json" if known else []

@@ -117,12 +117,11 @@ rule combine_groups:
 rule describe_reconstruction:
     input:
         ensemble=f"{RECONSTRUCTION}/ensemble.cif",
+        evidence=f"{RECONSTRUCTION}/evidence.json",
         diagnostics=f"{RECONSTRUCTION}/diagnostics.csv",
         points=f"{RESULTS}/images/{{dataset}}/points.npz",
-        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
         scale=inferred_scale,
-        constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
         score=f"{RECONSTRUCTION}/score.csv",
         samples=f"{RECONSTRUCTION}/samples.csv",
@@ -142,7 +141,6 @@ rule describe_reconstruction:
         runtime=minutes(10),
     params:
         labels=score_labels,
-        density=lambda wildcards: density_settings(wildcards.dataset),
         code=fingerprint("describe_reconstruction"),
     script:
         "../scripts/describe_reconstruction.py"

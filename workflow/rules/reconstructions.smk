@@ -71,6 +71,7 @@ rule reconstruct_from_traces:
         weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
         traces=f"{RESULTS}/traces/{{dataset}}/traces.npz",
+        draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
         constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
         ensemble=f"{RECONSTRUCTION}/ensemble.cif",

@@ -21,18 +21,47 @@ rule bound_error:
         "../scripts/bound_error.py"
 
 
+rule weigh_evidence:
+    input:
+        ensemble=f"{RECONSTRUCTION}/ensemble.cif",
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        bound=bound_file,
+        traces=traces_file,
+        constants=lambda wildcards: density_constants(wildcards.dataset),
+    output:
+        evidence=f"{RECONSTRUCTION}/evidence.json",
+        residues=f"{RECONSTRUCTION}/residues.csv",
+    log:
+        f"{RESULTS}/logs/weigh_evidence/{{dataset}}/{{prior}}/{{sampler}}/"
+        "alpha{alpha}_scale{scale}_seed{seed}.log",
+    benchmark:
+        (
+            f"{RESULTS}/benchmarks/weigh_evidence/{{dataset}}/{{prior}}/"
+            "{sampler}/alpha{alpha}_scale{scale}_seed{seed}.tsv"
+        )
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(10),
+    params:
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
+        code=fingerprint("weigh_evidence"),
+    script:
+        "../scripts/weigh_evidence.py"
+
+
 rule score_reconstruction:
     input:
         ensemble=f"{RECONSTRUCTION}/ensemble.cif",
+        evidence=f"{RECONSTRUCTION}/evidence.json",
         diagnostics=f"{RECONSTRUCTION}/diagnostics.csv",
         truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
-        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         bound=f"{RESULTS}/images/{{dataset}}/crlb.json",
         draws=f"{RESULTS}/priors/{{prior}}/draws.npz",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
         scale=inferred_scale,
         traces=traces_file,
-        constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
         score=f"{RECONSTRUCTION}/score.csv",
         samples=f"{RECONSTRUCTION}/samples.csv",
@@ -53,8 +82,6 @@ rule score_reconstruction:
     params:
         labels=score_labels,
         seed=config["seed"],
-        density=lambda wildcards: density_settings(wildcards.dataset),
-        measured=is_measured,
         code=fingerprint("score_reconstruction"),
     script:
         "../scripts/score_reconstruction.py"

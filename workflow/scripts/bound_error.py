@@ -15,7 +15,7 @@ from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain
 from equicryo.io.normal import read_normal
 from equicryo.io.residue_model import read_density
-from equicryo.physics.gain import KnownGain, UnknownGain
+from equicryo.physics.gain import gain_of
 from equicryo.physics.normal_operator import prepare_operator
 
 log_to(snakemake.log[0])
@@ -33,7 +33,7 @@ volume = partial(
     blur=0.0,
 )
 truth = torch.from_numpy(chain.coordinates)
-gain = UnknownGain() if params.measured else KnownGain()
+gain = gain_of(measured=params.measured)
 curvature = gain.curvature(operator, volume(truth))
 fisher = position_information(truth, volume, curvature)
 

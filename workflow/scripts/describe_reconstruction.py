@@ -2,18 +2,13 @@
 
 import torch
 
-from equicryo.evaluation.metrics import posterior_mean
-from equicryo.evaluation.misfit import structure_chi_square
 from equicryo.evaluation.scores import SAMPLE_COLUMNS, complete_row
 from equicryo.io.documents import read_document
 from equicryo.io.logs import log_to
 from equicryo.io.models import read_ensemble
-from equicryo.io.normal import read_normal
 from equicryo.io.points import read_points
 from equicryo.io.priors import read_card
-from equicryo.io.residue_model import read_density
 from equicryo.io.tables import read_table, write_table
-from equicryo.physics.gain import UnknownGain
 from equicryo.structure.superposition import radius_of_gyration
 
 log_to(snakemake.log[0])
@@ -23,12 +18,7 @@ files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcard
 chain = read_points(files.points)
 samples = torch.from_numpy(read_ensemble(files.ensemble)[1])
 radii = radius_of_gyration(samples)
-chi2 = structure_chi_square(
-    posterior_mean(samples),
-    read_normal(files.normal),
-    read_density(params.density, files.constants, chain.sequence),
-    UnknownGain(),
-)
+steps = read_table(files.diagnostics)
 row = complete_row(
     {
         **params.labels,
@@ -40,8 +30,10 @@ row = complete_row(
         "scale_true": 1.0 / read_card(files.card)["whitening"]["length_unit"],
         "n_samples": len(samples),
         "rg_mean": radii.mean().item(),
-        "chi2": chi2,
-        "nfe": int(read_table(files.diagnostics)[-1]["nfe"]),
+        **read_document(files.evidence),
+        "nfe": max(
+            (int(step["nfe"]) for step in read_table(files.diagnostics)), default=0
+        ),
         "reconstruction": files.ensemble,
     }
 )

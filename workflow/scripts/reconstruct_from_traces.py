@@ -5,6 +5,7 @@ import torch
 from equicryo.inference.modes import start_from_traces, weigh_traces
 from equicryo.inference.samplers import SAMPLERS, read_sampler
 from equicryo.inference.sampling import DIAGNOSTICS_COLUMNS, Guidance
+from equicryo.io.arrays import read_arrays
 from equicryo.io.likelihoods import read_likelihood
 from equicryo.io.logs import log_to
 from equicryo.io.models import write_samples
@@ -31,16 +32,21 @@ likelihood = read_likelihood(
     measured=params.measured,
 )
 traces = read_traces(files.traces)
-weights = weigh_traces(traces)
-proposals = start_from_traces(traces, weights, sampler.samples, generator=generator)
-samples, steps = SAMPLERS[wildcards.sampler].sample(
-    prior,
-    likelihood,
-    proposals,
-    Guidance(alpha=float(wildcards.alpha), scale=float(wildcards.scale)),
-    sampler,
-    generator=generator,
-)
+if traces:
+    weights = weigh_traces(traces)
+    proposals = start_from_traces(traces, weights, sampler.samples, generator=generator)
+    samples, steps = SAMPLERS[wildcards.sampler].sample(
+        prior,
+        likelihood,
+        proposals,
+        Guidance(alpha=float(wildcards.alpha), scale=float(wildcards.scale)),
+        sampler,
+        generator=generator,
+    )
+else:
+    # The images name no place for any residue: the prior alone speaks.
+    draws = read_arrays(files.draws, ["coordinates"])["coordinates"]
+    samples, steps = torch.from_numpy(draws[: sampler.samples]), []
 
 write_samples(snakemake.output.ensemble, chain, samples.double().numpy())
 write_table(snakemake.output.diagnostics, DIAGNOSTICS_COLUMNS, [s.row() for s in steps])

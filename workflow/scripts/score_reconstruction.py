@@ -2,8 +2,6 @@
 
 import torch
 
-from equicryo.evaluation.metrics import posterior_mean
-from equicryo.evaluation.misfit import structure_chi_square
 from equicryo.evaluation.scores import (
     SAMPLE_COLUMNS,
     complete_row,
@@ -16,12 +14,9 @@ from equicryo.io.arrays import read_arrays
 from equicryo.io.documents import read_document
 from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain, read_ensemble
-from equicryo.io.normal import read_normal
 from equicryo.io.priors import read_card
-from equicryo.io.residue_model import read_density
 from equicryo.io.tables import read_table, write_table
 from equicryo.io.tracing import read_traces
-from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])
@@ -31,20 +26,14 @@ files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcard
 chain = read_chain(files.truth)
 truth = torch.from_numpy(chain.coordinates)
 samples = torch.from_numpy(read_ensemble(files.ensemble)[1])
-normal = read_normal(files.normal)
 scale = read_document(files.scale)["scale"] if files.scale else float(wildcards.scale)
 draws = torch.from_numpy(read_arrays(files.draws, ["coordinates"])["coordinates"])
 
 scores = score_samples(samples, truth)
 generator = derive_generator(params.seed, "score_reconstruction", *wildcards)
 controls = score_controls(samples, truth, scale * draws.double(), generator=generator)
-chi2 = structure_chi_square(
-    posterior_mean(samples),
-    normal,
-    read_density(params.density, files.constants, chain.sequence),
-    UnknownGain() if params.measured else KnownGain(),
-)
 traces = read_traces(files.traces) if files.traces else []
+steps = read_table(files.diagnostics)
 row = complete_row(
     {
         **params.labels,
@@ -52,10 +41,12 @@ row = complete_row(
         **controls,
         "scale": scale,
         "scale_true": 1.0 / read_card(files.card)["whitening"]["length_unit"],
-        "chi2": chi2,
+        **read_document(files.evidence),
         "crlb_rmsd": float(read_document(files.bound)["crlb_rmsd"] or "inf"),
         "trace_rmsd": score_trace(traces, truth),
-        "nfe": int(read_table(files.diagnostics)[-1]["nfe"]),
+        "nfe": max(
+            (int(step["nfe"]) for step in read_table(files.diagnostics)), default=0
+        ),
         "reconstruction": files.ensemble,
         "truth": files.truth,
     }

@@ -22,7 +22,7 @@ from equicryo.io.proposers import read_proposer
 from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
 from equicryo.io.tracing import read_geometry, write_traces
-from equicryo.physics.gain import KnownGain, UnknownGain
+from equicryo.physics.gain import gain_of
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
@@ -31,7 +31,7 @@ config = read_tracing_config(params.settings)
 
 chain, normal = read_points(files.points), read_normal(files.normal)
 density = read_density(params.density, files.constants, chain.sequence)
-gain = UnknownGain() if params.measured else KnownGain()
+gain = gain_of(measured=params.measured)
 likelihood = prepare_likelihood(normal, density, gain, ())
 problem = describe_problem(
     likelihood, chain.sequence, config.bead_width, read_geometry(files.geometry)
@@ -47,7 +47,8 @@ else:
 traces = trace_chain(problem, evidence, config)
 
 write_traces(output.traces, traces)
-coordinates = np.stack([trace.coordinates.numpy() for trace in traces])
+coordinates = np.array([trace.coordinates.numpy() for trace in traces])
+coordinates = coordinates.reshape(-1, len(chain), 3)
 write_ensemble(output.models, chain, coordinates, np.zeros(len(chain)))
 weights = weigh_traces(traces)
 rows = [

@@ -7,6 +7,7 @@ z = ⟨b, V⟩ / √A tells signal from noise whatever the images' gain, and at 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,9 +15,24 @@ from jaxtyping import Bool, Float
 from scipy import stats
 from torch import Tensor
 
-from equicryo.physics.density import gaussian_volume
-from equicryo.physics.normal_operator import NormalOperator
-from equicryo.physics.residue_density import SingleBlobs
+from equicryo.inference.likelihood import ResidueLikelihood
+from equicryo.structure.chain import Chain
+
+RESIDUE_COLUMNS = (
+    "residue",
+    "type",
+    "spread",
+    "crlb",
+    "data_share",
+    "evidence",
+    "amplitude",
+    "amplitude_sd",
+    "seen",
+)
+"""One row a residue: `spread` is the root mean square distance of the samples from
+their mean and `crlb` the least error of an unbiased estimate without a prior, Å.
+`data_share` is how much of its certainty the images gave, and not the prior: a normal
+posterior's precision 1/spread² is the sum of both, and the images' is 1/crlb²."""
 
 FALSE_ALARMS = 1e-3
 """How often pure noise may pass for a chain, and any residue of a chain for seen."""
@@ -42,9 +58,10 @@ class Evidence:
     amplitude_sd: Float[Tensor, " residue"]
 
     @property
-    def abstains(self) -> bool:
-        """Whether noise alone could explain the images as well."""
-        return self.chain < noise_limit(len(self.residues))
+    def verdict(self) -> str:
+        """`abstain` if noise alone could explain the images as well, else `found`."""
+        noise = self.chain < noise_limit(len(self.residues))
+        return "abstain" if noise else "found"
 
     def seen(self) -> Bool[Tensor, " residue"]:
         """Tell which residues the images show: the others are the prior's word.
@@ -69,32 +86,64 @@ def noise_limit(residues: int) -> float:
     return fitted + 2.0 * math.log(PLACEMENTS)
 
 
+def residue_rows(
+    chain: Chain,
+    samples: Float[Tensor, "sample residue 3"],
+    bound: Sequence[float] | None,
+    evidence: Evidence,
+) -> list[dict[str, object]]:
+    """Put all that is known of each residue of a reconstruction side by side.
+
+    Args:
+        chain: gives numbers and types.
+        samples: of the posterior, in the frame of the poses, Å; one has no spread.
+        bound: Cramér-Rao bound of each residue without a prior, Å; None where it is
+            unknown.
+        evidence: of the images.
+
+    Returns:
+        Rows of `RESIDUE_COLUMNS`.
+    """
+    spread = samples.var(0).sum(-1).sqrt()
+    least = torch.tensor(bound or [math.nan] * len(chain)).double()
+    columns = {
+        "residue": chain.residue_numbers.tolist(),
+        "type": chain.sequence,
+        "spread": _known(spread),
+        "crlb": _known(least),
+        "data_share": _known((spread / least).square().clamp(max=1.0)),
+        "evidence": evidence.residues.tolist(),
+        "amplitude": evidence.amplitudes.tolist(),
+        "amplitude_sd": evidence.amplitude_sd.tolist(),
+        "seen": evidence.seen().int().tolist(),
+    }
+    rows = zip(*(columns[name] for name in RESIDUE_COLUMNS), strict=True)
+    return [dict(zip(RESIDUE_COLUMNS, row, strict=True)) for row in rows]
+
+
+def _known(values: Float[Tensor, " residue"]) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in values.tolist()]
+
+
 @torch.no_grad()
 def weigh_evidence(
     coordinates: Float[Tensor, "residue 3"],
-    operator: NormalOperator,
-    density: SingleBlobs,
-    gain: float,
+    likelihood: ResidueLikelihood,
 ) -> Evidence:
-    """Measure what images say for a chain.
+    """Measure what images say for a chain, at the gain that they want.
 
     Args:
         coordinates: Cα in the frame of the poses, Å.
-        operator: of the images.
-        density: one blob a residue.
-        gain: of the images, intensity units per e⁻/Å²; it scales what is expected.
+        likelihood: of the images, at full resolution.
 
     Source: the score test for adding one Gaussian blob to a linear model; Rao 1948,
         doi:10.1017/S0305004100023987.
     """
-    place, weights = coordinates.to(operator.b), density.weights.to(operator.b)
-    blobs = (gain * weights)[:, None, None, None] * gaussian_volume(
-        place[:, None],
-        weights.new_ones(1),
-        density.width,
-        operator.support_size,
-        operator.pixel_size,
-    )
+    operator = likelihood.operators[0.0]
+    place = coordinates.to(operator.b)
+    edge, pixel_size = operator.support_size, operator.pixel_size
+    blobs = likelihood.density.residue_volumes(place, edge, pixel_size)
+    blobs = likelihood.gain.estimate(operator, blobs.sum(0)) * blobs
     whole = blobs.sum(0)
     residual = operator.b - operator.convolve(whole)
     energy = (blobs * operator.convolve(blobs)).sum((-3, -2, -1))

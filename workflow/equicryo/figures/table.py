@@ -19,6 +19,7 @@ HEADINGS = {
     "rg_truth": "Rg of truth",
     "tm_score_mean": "TM-score",
     "chi2": "χ²",
+    "verdict": "images say",
     "crlb_rmsd": "Cramér-Rao",
     "trace_rmsd": "without prior, unaligned",
     "prior_rmsd": "prior only",

@@ -144,10 +144,9 @@ def trace_chain(
         config: how widely.
 
     Returns:
-        Distinct traces at local maxima of likelihood and restraints, best first.
-
-    Raises:
-        RuntimeError: no trace fits among the candidates.
+        Distinct traces at local maxima of likelihood and restraints, best first; none
+        where no chain can be strung through what explains the images, as in images of
+        noise alone.
     """
     traces: list[RefinedTrace] = []
     ranking, earlier = evidence.places, []
@@ -159,10 +158,11 @@ def trace_chain(
         before = traces[0].log_posterior if traces else -np.inf
         traces = keep_distinct([*traces, *found])
         if not traces:
-            raise RuntimeError(
-                f"no trace of {len(problem.weights)} residues fits among the "
-                "candidates: propose more of them"
+            logger.warning(
+                "no chain of %d residues fits the images: nothing is traced",
+                len(problem.weights),
             )
+            return []
         gain = traces[0].log_posterior - before
         logger.info("round %d: log posterior %.1f", number, traces[0].log_posterior)
         if gain < SETTLED:

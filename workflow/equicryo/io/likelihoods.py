@@ -6,7 +6,7 @@ from pathlib import Path
 from equicryo.inference.likelihood import ResidueLikelihood, prepare_likelihood
 from equicryo.io.normal import read_normal
 from equicryo.io.residue_model import read_density
-from equicryo.physics.gain import KnownGain, UnknownGain
+from equicryo.physics.gain import gain_of
 
 
 def read_likelihood(
@@ -34,6 +34,6 @@ def read_likelihood(
     return prepare_likelihood(
         read_normal(normal),
         read_density(density, constants, sequence),
-        UnknownGain() if measured else KnownGain(),
+        gain_of(measured=measured),
         blurs,
     )

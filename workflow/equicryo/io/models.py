@@ -141,7 +141,8 @@ def _write_models(
         structure.add_model(model)
     structure.setup_entities()
     names = [ONE_TO_THREE[letter] for letter in atoms.sequence]
-    structure.entities[0].full_sequence = names
+    for entity in structure.entities:
+        entity.full_sequence = names
     groups = gemmi.MmcifOutputGroups(False)  # noqa: FBT003, gemmi has no keyword
     groups.block_name = groups.entry = groups.struct_asym = True
     groups.entity = groups.entity_poly = groups.entity_poly_seq = True

@@ -31,7 +31,7 @@ def read_geometry(path: str | Path) -> TraceGeometry:
 def write_traces(path: str | Path, traces: Sequence[RefinedTrace]) -> None:
     """Write arrays `coordinates` (Å), `log_likelihood` and `log_restraint` (nats)."""
     arrays = {
-        "coordinates": np.stack([trace.coordinates.numpy() for trace in traces]),
+        "coordinates": np.array([trace.coordinates.numpy() for trace in traces]),
         "log_likelihood": np.array([trace.log_likelihood for trace in traces]),
         "log_restraint": np.array([trace.log_restraint for trace in traces]),
     }

@@ -154,6 +154,16 @@ class UnknownGain(Gain):
         return project
 
 
+def gain_of(*, measured: bool) -> Gain:
+    """Return what is known of the gain of images.
+
+    Args:
+        measured: whether a camera recorded them; simulated ones are in units of their
+            density.
+    """
+    return UnknownGain() if measured else KnownGain()
+
+
 def marginal_log_likelihood(
     linear: Float[Tensor, "*batch"], quadratic: Float[Tensor, "*batch"]
 ) -> Float[Tensor, "*batch"]:

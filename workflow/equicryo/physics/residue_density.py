@@ -53,6 +53,21 @@ class ChainDensity(ABC):
             e⁻/Å³ × pixel size, dtype and device of `coordinates`.
         """
 
+    @abstractmethod
+    def residue_volumes(
+        self,
+        coordinates: Float[Tensor, "residue 3"],
+        box_size: int,
+        pixel_size: float,
+    ) -> Float[Tensor, "residue z y x"]:
+        """Sample the density of each residue by itself; they add to `volume`.
+
+        Args:
+            coordinates: of the Cα, Å.
+            box_size: edge of the grid, voxels.
+            pixel_size: edge of a voxel, Å.
+        """
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +104,25 @@ class SingleBlobs(ChainDensity):
             box_size,
             pixel_size,
         )
+
+    def residue_volumes(
+        self,
+        coordinates: Float[Tensor, "residue 3"],
+        box_size: int,
+        pixel_size: float,
+    ) -> Float[Tensor, "residue z y x"]:
+        """Sample each residue's blob; see `ChainDensity.residue_volumes`.
+
+        Args:
+            coordinates: of the Cα, Å.
+            box_size: edge of the grid, voxels.
+            pixel_size: edge of a voxel, Å.
+        """
+        unit = coordinates.new_ones(1)
+        blobs = gaussian_volume(
+            coordinates[:, None], unit, self.width, box_size, pixel_size
+        )
+        return self.weights.to(coordinates)[:, None, None, None] * blobs
 
 
 @final
@@ -132,6 +166,32 @@ class ResidueBlobs(ChainDensity):
             (self.widths.square() + blur**2).sqrt().to(coordinates),
             box_size,
             pixel_size,
+        )
+
+    def residue_volumes(
+        self,
+        coordinates: Float[Tensor, "residue 3"],
+        box_size: int,
+        pixel_size: float,
+    ) -> Float[Tensor, "residue z y x"]:
+        """Sample each residue's blobs; see `ChainDensity.residue_volumes`.
+
+        Args:
+            coordinates: of the Cα, Å.
+            box_size: edge of the grid, voxels.
+            pixel_size: edge of a voxel, Å.
+        """
+        centres = self.placement.place(coordinates)
+        weights, widths = self.weights.to(centres), self.widths.to(centres)
+        residue = self.placement.residue_of_centre
+        parts = [residue == index for index in range(len(coordinates))]
+        return torch.stack(
+            [
+                band_limited_volume(
+                    centres[part], weights[part], widths[part], box_size, pixel_size
+                )
+                for part in parts
+            ]
         )
 
 

@@ -57,6 +57,11 @@ class Placement:
     offsets: Float[Tensor, "residue blob feature"]
     present: Int64[Tensor, " centre"]
 
+    @property
+    def residue_of_centre(self) -> Int64[Tensor, " centre"]:
+        """Residue of each blob that there is."""
+        return self.present // self.offsets.shape[1]
+
     def place(
         self, coordinates: Float[Tensor, "*batch residue 3"]
     ) -> Float[Tensor, "*batch centre 3"]:

@@ -1,0 +1,62 @@
+"""Count wrong verdicts on images of known content (rule judge_images)."""
+
+import logging
+
+import torch
+
+from equicryo.evaluation.verdicts import (
+    SCENARIOS,
+    VERDICT_COLUMNS,
+    judge,
+    redraw_images,
+    residues_there,
+    shuffle_sequence,
+)
+from equicryo.inference.candidates import NoEvidence
+from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.tracing import (
+    describe_problem,
+    read_tracing_config,
+    trace_chain,
+)
+from equicryo.inference.tracing_beads import cover_map
+from equicryo.io.logs import log_to
+from equicryo.io.models import read_chain
+from equicryo.io.normal import read_normal
+from equicryo.io.residue_model import read_density
+from equicryo.io.tables import write_table
+from equicryo.io.tracing import read_geometry
+from equicryo.physics.gain import KnownGain
+from equicryo.seeds import derive_generator
+
+log_to(snakemake.log[0])
+# Hundreds of searches: a line for each of their steps would bury the verdicts.
+logging.getLogger("equicryo.inference").setLevel(logging.ERROR)
+torch.set_num_threads(snakemake.threads)
+files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+config = read_tracing_config(params.settings)
+geometry, normal = read_geometry(files.geometry), read_normal(files.normal)
+chain = read_chain(files.truth)
+truth = torch.from_numpy(chain.coordinates)
+shown = read_density(params.density, files.constants, chain.sequence)
+residues = shown.residue_volumes(truth, normal.support_size, normal.pixel_size)
+
+rows = []
+for name, scenario in SCENARIOS.items():
+    for number in range(params.sets):
+        generator = derive_generator(params.seed, "judge_images", name, str(number))
+        there = len(residues_there(scenario, truth))
+        images = redraw_images(normal, residues[:there].sum(0), generator=generator)
+        sequence = chain.sequence
+        if scenario.shuffled:
+            sequence = shuffle_sequence(sequence, generator=generator)
+        density = read_density(params.density, files.constants, sequence)
+        likelihood = prepare_likelihood(images, density, KnownGain(), ())
+        problem = describe_problem(likelihood, sequence, config.bead_width, geometry)
+        count = config.places * len(sequence)
+        places = cover_map(images, sequence, config.bead_width, count)
+        traces = trace_chain(problem, NoEvidence(places=places), config)
+        verdict = judge(scenario, traces, truth, likelihood)
+        rows.append({"scenario": name, "set": number, **verdict})
+        logging.getLogger(__name__).info("%s", rows[-1])
+write_table(snakemake.output.verdicts, VERDICT_COLUMNS, rows)
