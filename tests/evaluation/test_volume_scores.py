@@ -54,10 +54,10 @@ def test_honest_intervals_cover_as_often_as_they_say():
     truth = noise(3, EDGE, EDGE, EDGE)
     found = describe_samples("unet", samples)
     mask = torch.ones_like(truth)
-    coverage = interval_coverage(found.mean, found.spread, truth, mask, 6)
+    coverage = interval_coverage(found.mean, found.spread, truth, mask, 6, 0.9)
     # 32,768 voxels: standard error 0.0017.
     assert coverage == pytest.approx(0.9, abs=0.006)
-    narrow = interval_coverage(found.mean, 0.5 * found.spread, truth, mask, 6)
+    narrow = interval_coverage(found.mean, 0.5 * found.spread, truth, mask, 6, 0.9)
     reach = 0.5 * stats.t.ppf(0.95, 5)
     assert narrow == pytest.approx(2.0 * stats.t.cdf(reach, 5) - 1.0, abs=0.006)
 

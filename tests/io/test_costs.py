@@ -2,7 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from equicryo.io.costs import COST_COLUMNS, describe_costs, read_costs, tabulate_costs
+from equicryo.io.costs import (
+    COST_COLUMNS,
+    describe_costs,
+    price_jobs,
+    read_costs,
+    tabulate_costs,
+)
 from equicryo.io.tables import read_table, write_table
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\t"
@@ -54,3 +60,18 @@ def test_a_second_table_beside_the_first_counts_nothing_twice(benchmarks: Path) 
 def test_nothing_measured_costs_nothing(tmp_path: Path) -> None:
     (row,) = tabulate_costs(read_costs(tmp_path))
     assert (row["rule"], row["jobs"], row["cpu_hours"]) == ("all", 0, 0)
+
+
+def test_jobs_are_priced_at_the_mean_of_their_rule(
+    benchmarks: Path, tmp_path: Path
+) -> None:
+    rows = tabulate_costs(read_costs(benchmarks))
+    write_table(tmp_path / "known.csv", COST_COLUMNS, rows)
+    known = read_table(tmp_path / "known.csv")
+    # Two trainings took 1.5 hours, one score 36 s.
+    assert price_jobs(["train"] * 4 + ["score"], known) == (
+        "5 jobs, about 3.0 hours of one core"
+    )
+    assert price_jobs(["train", "draw"], known) == (
+        "2 jobs, about 0.8 hours of one core, without draw"
+    )

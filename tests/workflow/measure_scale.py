@@ -17,7 +17,7 @@ import yaml
 
 from .conftest import Checkout, copy_checkout
 
-JOBS_A_SEED = 2  # A reconstruction and its score.
+JOBS_A_SEED = 3  # A reconstruction, its evidence and its score.
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ except InputError as error:
     raise WorkflowError(str(error))
 
 RESULTS = f"results/{config['run']}" if config["run"] else "results"
+COSTS = "resources/costs.csv"
 RECONSTRUCTION = (
     f"{RESULTS}/reconstructions/{{dataset}}/{{prior}}/{{sampler}}/"
     "alpha{alpha}_scale{scale}_seed{seed}"
@@ -243,6 +244,15 @@ def report_run(results):
         same.flush()
         command += [f"{RESULTS}/report.html", "--configfile", same.name]
         subprocess.run([sys.executable, "-m", *command], check=True)
+
+
+def price_run():
+    """Say what the jobs that are about to run will cost, from what others took."""
+    from equicryo.io.costs import price_jobs
+    from equicryo.io.tables import read_table
+
+    rules = [job.rule.name for job in workflow.dag.needrun_jobs()]
+    logger.info(f"To be done: {price_jobs(rules, read_table(COSTS))} ({COSTS})")
 
 
 def tabulate_run():

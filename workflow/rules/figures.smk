@@ -143,6 +143,34 @@ rule draw_images:
         "../scripts/draw_images.py"
 
 
+rule draw_uncertainty:
+    input:
+        metrics=f"{RESULTS}/metrics.csv",
+        ensembles=[f"{folder}/ensemble.cif" for folder in IMAGE_RECONSTRUCTIONS],
+    output:
+        svg=report(
+            f"{RESULTS}/figures/uncertainty.svg",
+            caption="../report/uncertainty.rst",
+            category="Reconstructions",
+            labels={"figure": "do error bars mean what they say?"},
+        ),
+        png=f"{RESULTS}/figures/uncertainty.png",
+        csv=f"{RESULTS}/figures/uncertainty.csv",
+    log:
+        f"{RESULTS}/logs/draw_uncertainty.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/draw_uncertainty.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        studies=IMAGE_STUDIES,
+        code=fingerprint("draw_uncertainty"),
+    script:
+        "../scripts/draw_uncertainty.py"
+
+
 rule tabulate_metrics:
     input:
         metrics=f"{RESULTS}/metrics.csv",

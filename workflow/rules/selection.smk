@@ -87,6 +87,9 @@ def list_image_studies():
 
 
 IMAGE_STUDIES = list_image_studies()
+IMAGE_RECONSTRUCTIONS = [
+    folder for folder, study in STUDIES.items() if study in IMAGE_STUDIES
+]
 FIGURES = [
     *expand(
         f"{RESULTS}/figures/{{name}}.{{suffix}}",
@@ -99,7 +102,7 @@ FIGURES = [
     ),
     *expand(
         f"{RESULTS}/figures/{{name}}.{{suffix}}",
-        name=("images",) if IMAGE_STUDIES else (),
+        name=("images", "uncertainty") if IMAGE_STUDIES else (),
         suffix=("svg", "png", "csv"),
     ),
     *expand(f"{RESULTS}/figures/audit.{{suffix}}", suffix=("svg", "png", "csv")),

@@ -15,9 +15,6 @@ from torch import Tensor
 ROUNDING = 1e-9
 """0.9 × 200 is below 180 in floating point."""
 
-INTERVAL = 0.9
-"""Probability of the intervals of single coordinates and voxels."""
-
 
 def interval_coverage(
     mean: Float[Tensor, "*shape"],
@@ -25,8 +22,9 @@ def interval_coverage(
     truth: Float[Tensor, "*shape"],
     mask: Float[Tensor, "*shape"],
     samples: int,
+    level: float,
 ) -> float:
-    """Return how much of the truth inside a mask lies in intervals of 90 %.
+    """Return how much of the truth inside a mask lies in intervals of a probability.
 
     The truth is to the samples as one more of them: the interval is Student's, for a
     further draw of a normal law of which some were seen.
@@ -37,10 +35,11 @@ def interval_coverage(
         truth: of the same.
         mask: weights, not negative.
         samples: how many, at least 2.
+        level: probability of each interval.
 
     Source: Student's t for a new observation; e.g. Geisser 1993, Predictive Inference.
     """
-    quantile = float(stats.t.ppf(0.5 + 0.5 * INTERVAL, samples - 1))
+    quantile = float(stats.t.ppf(0.5 + 0.5 * level, samples - 1))
     reach = quantile * math.sqrt(1.0 + 1.0 / samples) * spread
     inside = (truth - mean).abs() <= reach
     return float((mask * inside).sum() / mask.sum())

@@ -19,9 +19,13 @@ from equicryo.evaluation.metrics import (
     pair_distance_discrepancy,
     posterior_mean,
 )
+from equicryo.evaluation.proper_scores import crps
 from equicryo.evaluation.tm_score import tm_score
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.structure.superposition import radius_of_gyration, rmsd_unaligned
+
+COVERAGES = {"coverage50": 0.5, "coverage80": 0.8, "coverage90": 0.9}
+"""Columns of the share of true coordinates in intervals of a probability."""
 
 LABEL_COLUMNS = (
     "study",
@@ -50,7 +54,8 @@ MEASURED_COLUMNS = (
     "rmsd_unaligned_mean",
     "rmsd_posterior_mean",
     "rmsd_posterior_mean_unaligned",
-    "coverage90",
+    *COVERAGES,
+    "crps",
     "assignment_rmsd_mean",
     "tm_score_mean",
     "rg_mean",
@@ -157,8 +162,9 @@ def summarise(
 
     Returns:
         Means over samples, and the scores of the posterior mean. `rmsd_sd` is the
-        unbiased standard deviation, `coverage90` the share of coordinates in intervals
-        of 90 %; both are None for a single sample.
+        unbiased standard deviation, `COVERAGES` the shares of coordinates in intervals
+        and `crps` the mean of their ranked probability scores, Å; these are None for a
+        single sample.
     """
     mean = posterior_mean(samples)
     several = len(samples) > 1
@@ -171,7 +177,11 @@ def summarise(
         "rmsd_unaligned_mean": scores.rmsd_unaligned.mean().item(),
         "rmsd_posterior_mean": checked_rmsd(mean, truth).item(),
         "rmsd_posterior_mean_unaligned": rmsd_unaligned(mean, truth).item(),
-        "coverage90": coordinate_coverage(samples, truth) if several else None,
+        **{
+            name: coordinate_coverage(samples, truth, level) if several else None
+            for name, level in COVERAGES.items()
+        },
+        "crps": crps(samples, truth).mean().item() if several else None,
         "assignment_rmsd_mean": scores.assignment_rmsd.mean().item(),
         "tm_score_mean": scores.tm_score.mean().item(),
         "rg_mean": scores.rg.mean().item(),
@@ -181,17 +191,20 @@ def summarise(
 
 
 def coordinate_coverage(
-    samples: Float[Tensor, "sample residue 3"], truth: Float[Tensor, "residue 3"]
+    samples: Float[Tensor, "sample residue 3"],
+    truth: Float[Tensor, "residue 3"],
+    level: float,
 ) -> float:
-    """Return the share of the true coordinates that lie in intervals of 90 %.
+    """Return the share of the true coordinates that lie in intervals of a probability.
 
     Args:
         samples: at least 2, Å, in the frame of the poses.
         truth: Å, in the same frame.
+        level: that probability.
     """
     everywhere = torch.ones_like(truth)
     mean, spread = samples.mean(0), samples.std(0)
-    return interval_coverage(mean, spread, truth, everywhere, len(samples))
+    return interval_coverage(mean, spread, truth, everywhere, len(samples), level)
 
 
 def score_trace(

@@ -28,6 +28,9 @@ VOXEL_COLUMNS = (
 )
 """Columns of `voxel.csv`; the scores are means over n reconstructions."""
 
+INTERVAL = 0.9
+"""Probability of the intervals of single voxels."""
+
 SCORE_COLUMNS = (
     "dataset",
     *VOXEL_COLUMNS[:3],
@@ -118,7 +121,7 @@ def score_map(
     coverage = None
     if estimate.spread is not None:
         coverage = interval_coverage(
-            estimate.mean, estimate.spread, truth, mask, estimate.samples
+            estimate.mean, estimate.spread, truth, mask, estimate.samples, INTERVAL
         )
     scores = {
         "method": estimate.method,

@@ -1,7 +1,8 @@
 """What a run cost: the measurements of its jobs, gathered by rule."""
 
 import csv
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,3 +85,22 @@ def describe_costs(row: dict[str, str | int | float]) -> str:
         f"{row['cpu_hours']:.2f} CPU-hours, at most {row['peak_memory_mb']:.0f} MB, "
         f"the longest {row['longest_minutes']:.1f} minutes"
     )
+
+
+def price_jobs(rules: Iterable[str], known: Iterable[Mapping[str, str]]) -> str:
+    """Say what jobs will cost if each takes what its rule took on average before.
+
+    Args:
+        rules: of the jobs, one each.
+        known: rows under `COST_COLUMNS`, as read from a file.
+    """
+    hours = {
+        row["rule"]: float(row["wall_hours"]) / int(row["jobs"])
+        for row in known
+        if int(row["jobs"])
+    }
+    counts = Counter(rules)
+    total = sum(hours.get(rule, 0.0) * count for rule, count in counts.items())
+    text = f"{counts.total()} jobs, about {total:.1f} hours of one core"
+    unknown = sorted(set(counts) - set(hours))
+    return f"{text}, without {', '.join(unknown)}" if unknown else text

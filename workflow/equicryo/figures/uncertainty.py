@@ -1,0 +1,67 @@
+"""Whether error bars of reconstructions mean what they say."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from equicryo.figures.theme import BLUE, GREY, INK, MAGENTA, ORANGE, TEAL
+
+COLOURS = (BLUE, ORANGE, TEAL, MAGENTA, GREY)
+
+
+def draw_coverage_by_level(axes: Axes, curves: pd.DataFrame) -> None:
+    """Draw how much of the truth lies in intervals against their probability.
+
+    Args:
+        axes: where to draw.
+        curves: rows of `uncertainty.COVERAGE_COLUMNS`; bands are from the least to the
+            largest of all reconstructions of a study.
+    """
+    axes.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=0.9)
+    for (study, points), colour in zip(
+        curves.groupby("study", sort=False), COLOURS, strict=False
+    ):
+        axes.plot(
+            points["level"],
+            points["coverage"],
+            color=colour,
+            marker="o",
+            label=study.replace("_", " "),
+        )
+        axes.fill_between(
+            points["level"],
+            points["least"],
+            points["largest"],
+            color=colour,
+            alpha=0.15,
+        )
+    axes.set_xlabel("probability of the interval")
+    axes.set_ylabel("share of true coordinates in it")
+
+
+def draw_spread_skill(axes: Axes, bins: pd.DataFrame) -> None:
+    """Draw actual against predicted errors of residues.
+
+    Args:
+        axes: where to draw.
+        bins: rows of `uncertainty.SKILL_COLUMNS`.
+    """
+    ends = [bins[["predicted", "actual"]].min().min() / 1.2]
+    ends.append(bins[["predicted", "actual"]].max().max() * 1.2)
+    axes.plot(ends, ends, color=INK, linestyle="--", linewidth=0.9)
+    for (study, points), colour in zip(
+        bins.groupby("study", sort=False), COLOURS, strict=False
+    ):
+        axes.plot(
+            points["predicted"],
+            points["actual"],
+            color=colour,
+            marker="o",
+            linestyle="none",
+            label=study.replace("_", " "),
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("error predicted by the spread (Å)")
+    axes.set_ylabel("error of the posterior mean (Å)")
