@@ -183,7 +183,8 @@ def test_the_images_share_of_a_residues_certainty_is_theirs_of_its_precision():
         b_factors=np.zeros(residues),
     )
     seen = torch.tensor([1.0, 9.0, 9.0, 9.0]).double()
-    evidence = Evidence(chain=1e3, residues=seen, amplitudes=seen, amplitude_sd=seen)
+    ones = torch.ones(residues).double()
+    evidence = Evidence(chain=1e3, residues=seen, amplitudes=ones, amplitude_sd=ones)
     bound = [0.6 * math.sqrt(3.0)] * residues
     rows = residue_rows(molecule, drawn, bound, evidence)
     assert [tuple(row) for row in rows] == [RESIDUE_COLUMNS] * residues
@@ -194,3 +195,27 @@ def test_the_images_share_of_a_residues_certainty_is_theirs_of_its_precision():
         assert row["data_share"] == pytest.approx(0.64, rel=0.03)
     unknown = residue_rows(molecule, drawn, None, evidence)
     assert {row["data_share"] for row in unknown} == {None}
+
+
+def amplitudes_of(count: int, seed: int) -> Evidence:
+    generator = torch.Generator().manual_seed(seed)
+    deviation = 0.1 * torch.randn(count, generator=generator).double()
+    errors = torch.full((count,), 0.1).double()
+    return Evidence(
+        chain=1e3, residues=errors, amplitudes=1.0 + deviation, amplitude_sd=errors
+    )
+
+
+def test_a_right_chain_is_hardly_ever_suspect():
+    alarms = sum(bool(amplitudes_of(120, seed).suspect().any()) for seed in range(1000))
+    # At most one in 1,000 chains; stretches overlap, so that it is fewer.
+    assert alarms <= 4
+
+
+def test_a_stretch_of_exchanged_residues_is_suspect_and_the_rest_is_not():
+    evidence = amplitudes_of(120, 0)
+    evidence.amplitudes[60:66] += torch.tensor([0.3, -0.4, 0.3, -0.3, 0.4, -0.3])
+    suspect = evidence.suspect().nonzero().flatten().tolist()
+    assert set(range(60, 66)) <= set(suspect)
+    assert min(suspect) >= 60 - 2 * (9 // 2)
+    assert max(suspect) < 66 + 2 * (9 // 2)

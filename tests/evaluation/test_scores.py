@@ -18,7 +18,8 @@ COLUMNS = (
     "rmsd_sd rmsd_min rmsd_unaligned_mean rmsd_posterior_mean "
     "rmsd_posterior_mean_unaligned coverage50 coverage80 coverage90 crps "
     "assignment_rmsd_mean tm_score_mean "
-    "rg_mean rg_truth pdd_distance chi2 evidence evidence_limit residues_seen verdict "
+    "rg_mean rg_truth pdd_distance chi2 evidence evidence_limit residues_seen "
+    "residues_suspect verdict "
     "crlb_rmsd trace_rmsd prior_rmsd chance_rmsd permuted_rmsd mirror_rmsd nfe "
     "reconstruction truth"
 )

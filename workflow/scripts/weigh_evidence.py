@@ -43,6 +43,7 @@ write_document(
         "evidence": evidence.chain,
         "evidence_limit": noise_limit(len(chain)),
         "residues_seen": float(evidence.seen().double().mean()),
+        "residues_suspect": float(evidence.suspect().double().mean()),
         "verdict": "abstain" if untraced else evidence.verdict,
     },
 )

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from scipy import stats
 from torch import Tensor
+from torch.nn.functional import conv1d
 
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.structure.chain import Chain
@@ -28,6 +29,7 @@ RESIDUE_COLUMNS = (
     "amplitude",
     "amplitude_sd",
     "seen",
+    "suspect",
 )
 """One row a residue: `spread` is the root mean square distance of the samples from
 their mean and `crlb` the least error of an unbiased estimate without a prior, Å.
@@ -35,7 +37,11 @@ their mean and `crlb` the least error of an unbiased estimate without a prior, �
 posterior's precision 1/spread² is the sum of both, and the images' is 1/crlb²."""
 
 FALSE_ALARMS = 1e-3
-"""How often pure noise may pass for a chain, and any residue of a chain for seen."""
+"""How often pure noise may pass for a chain, any residue of a chain for seen, and any
+of a right chain for suspect."""
+
+STRETCH = 9
+"""Residues whose amplitudes are looked at together: a turn of helix, or a strand."""
 
 PLACEMENTS = 1e5
 """Places and orientations that a search tells apart, each a chance for noise."""
@@ -71,6 +77,20 @@ class Evidence:
         """
         rare = FALSE_ALARMS / len(self.residues)
         return self.residues > math.sqrt(stats.chi2.isf(rare, 4))
+
+    def suspect(self) -> Bool[Tensor, " residue"]:
+        """Tell which residues are in a stretch that lies where others belong.
+
+        Amplitudes of residues in their place are 1 within their error, so that their
+        squared deviations over a stretch are χ². Of those that stand in each other's
+        place some are too heavy and some too light.
+        """
+        deviation = ((self.amplitudes - 1.0) / self.amplitude_sd).square().double()
+        ones = torch.ones(1, 1, STRETCH, dtype=torch.float64)
+        sums = conv1d(deviation[None, None], ones, padding=STRETCH // 2)[0, 0]
+        rare = FALSE_ALARMS / len(deviation)
+        wrong = (sums > stats.chi2.isf(rare, STRETCH)).double()
+        return conv1d(wrong[None, None], ones, padding=STRETCH // 2)[0, 0] > 0.5
 
 
 def noise_limit(residues: int) -> float:
@@ -116,6 +136,7 @@ def residue_rows(
         "amplitude": evidence.amplitudes.tolist(),
         "amplitude_sd": evidence.amplitude_sd.tolist(),
         "seen": evidence.seen().int().tolist(),
+        "suspect": evidence.suspect().int().tolist(),
     }
     rows = zip(*(columns[name] for name in RESIDUE_COLUMNS), strict=True)
     return [dict(zip(RESIDUE_COLUMNS, row, strict=True)) for row in rows]

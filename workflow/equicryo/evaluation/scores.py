@@ -65,6 +65,7 @@ MEASURED_COLUMNS = (
     "evidence",
     "evidence_limit",
     "residues_seen",
+    "residues_suspect",
     "verdict",
     "crlb_rmsd",
     "trace_rmsd",

@@ -20,6 +20,7 @@ HEADINGS = {
     "tm_score_mean": "TM-score",
     "chi2": "χ²",
     "verdict": "images say",
+    "residues_suspect": "share suspect",
     "crlb_rmsd": "Cramér-Rao",
     "trace_rmsd": "without prior, unaligned",
     "prior_rmsd": "prior only",
