@@ -111,7 +111,8 @@ FIGURES = [
 
 
 def list_assessed():
-    """Return a generalist prior for each set of weights that a study uses."""
+    """Return the first generalist prior of each set of weights that a study uses."""
     used = {name for study in config["studies"] for name in study["prior"]}
     adopted = [name for name in ADOPTED_PRIORS if name in used]
-    return list({config["priors"][name]["weights"]: name for name in adopted}.values())
+    first = {config["priors"][name]["weights"]: name for name in reversed(adopted)}
+    return list(first.values())

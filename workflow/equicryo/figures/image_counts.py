@@ -72,5 +72,5 @@ def _draw_band(axes: Axes, points: pd.DataFrame, name: str, colour: str) -> None
 
 def _set_images_axis(axes: Axes) -> None:
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("images")
