@@ -6,6 +6,7 @@ import torch
 
 from equicryo.errors import InputError
 from equicryo.io.documents import write_document
+from equicryo.io.residue_model import read_rebuilt_chains
 from equicryo.io.tables import read_table
 from equicryo.io.voxel_priors import (
     MeasuredErrors,
@@ -29,6 +30,7 @@ FILES = {
     "splits": "resources/chains/splits.csv",
     "targets": "resources/chains/targets.npz",
     "held_out": "resources/chains/held_out.csv",
+    "atoms": "resources/residue_model/training_chains.npz",
     "constants": "resources/residue_model/constants.json",
 }
 GRID = {"box_size": 16, "pixel_sizes": [4.0, 6.0], "b_factors": [10.0, 80.0]}
@@ -77,6 +79,16 @@ def test_only_training_chains_are_learnt_and_only_validation_chains_tested(
     assert 30 < len(data.examples.chains.ids) <= 40
     assert len(data.held_out.volume) == len(data.held_out_ids["validation"]) == 10
     assert "1HEL_A" in data.held_out_ids["benchmark"]
+    atoms = read_rebuilt_chains(FILES["atoms"])
+    assert {splits[f"{one.name.upper()}_{one.chain_id}"] for one in atoms} == {
+        "training"
+    }
+    assert len(data.all_atom.volume) == len(data.all_atom.pixel_index) == 12
+    # A protein of 60 to 200 residues, of about 57 electrons each.
+    sizes = torch.tensor(GRID["pixel_sizes"])[data.all_atom.pixel_index]
+    electrons = data.all_atom.volume.sum((1, 2, 3)) * sizes**2
+    assert 3000 < float(electrons.min())
+    assert float(electrons.max()) < 13000
     assert data.floor < 0.0 < float(data.held_out.volume.max())
 
 

@@ -9,6 +9,7 @@ rule train_voxel_prior:
         targets="resources/chains/targets.npz",
         held_out="resources/chains/held_out.csv",
         constants="resources/residue_model/constants.json",
+        atoms="resources/residue_model/training_chains.npz",
     output:
         weights=f"{RESULTS}/voxel_priors/{{voxel_prior}}/weights.safetensors",
         card=f"{RESULTS}/voxel_priors/{{voxel_prior}}/card.json",

@@ -53,7 +53,7 @@ train_with_checkpoints(training, checkpoint, [])
 trained = training.average.module.cpu().eval()
 levels = error_noise_levels(config)
 sizes = data.examples.grid.pixel_sizes
-errors = measure_errors(trained, data.held_out, sizes, levels, generator=generator)
+errors = measure_errors(trained, data.all_atom, sizes, levels, generator=generator)
 measured = MeasuredErrors(noise_levels=levels, ratios=errors)
 write_voxel_weights(output.weights, trained, measured)
 write_table(output.curve, VOXEL_CURVE_COLUMNS, training.curve)
