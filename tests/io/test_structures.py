@@ -5,6 +5,7 @@ from pathlib import Path
 import gemmi
 import numpy as np
 import pytest
+import torch
 
 from equicryo.errors import InputError
 from equicryo.io.download import Download
@@ -16,6 +17,9 @@ from equicryo.io.structures import (
     read_structure,
 )
 from equicryo.structure.atoms import alpha_carbons
+from equicryo.structure.chain import chain_breaks
+from equicryo.structure.residues import RESIDUES
+from equicryo.structure.superposition import rmsd
 
 LYSOZYME = Path(__file__).parents[2] / "resources" / "structures" / "1hel.pdb"
 TARGETS = LYSOZYME.parents[1] / "chains" / "targets.npz"
@@ -333,3 +337,57 @@ def test_a_chain_out_of_a_set_has_the_positions_of_the_file_it_came_from() -> No
 def test_a_chain_that_a_set_lacks_is_refused() -> None:
     with pytest.raises(InputError, match=r"no chain '9XYZ_A'.* such as 1HEL_A"):
         read_structure(TARGETS, replace(SETTINGS, chain="9XYZ_A"), "test")
+
+
+HEAVY_ATOMS = dict(
+    zip(
+        RESIDUES,
+        (5, 6, 8, 9, 11, 4, 10, 8, 9, 8, 8, 8, 7, 9, 11, 6, 7, 7, 14, 12),
+        strict=True,
+    )
+)
+"""Of a residue in a chain, without hydrogens."""
+
+
+@pytest.mark.parametrize(("name", "residues"), [("1a6m", 151), ("adk_closed", 214)])
+def test_shipped_targets_are_whole(
+    name: str, residues: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    model = read_structure(LYSOZYME.with_name(f"{name}.pdb"), SETTINGS, name)
+    assert not caplog.records
+    assert chain_breaks(alpha_carbons(model)) == []
+    expected = [HEAVY_ATOMS[letter] for letter in model.sequence]
+    expected[-1] += 1  # OXT
+    assert len(expected) == residues
+    assert np.bincount(model.residue_index).tolist() == expected
+    assert len(set(zip(model.residue_index, model.atom_names, strict=True))) == len(
+        model
+    )
+    assert model.b_factors.min() > 0.0
+
+
+def read_shipped(name: str, chain: str) -> tuple:
+    """Read a shipped structure's Cα chain, and the like chain out of the set."""
+    whole = read_structure(LYSOZYME.with_name(f"{name}.pdb"), SETTINGS, name)
+    known = read_structure(TARGETS, replace(SETTINGS, chain=chain), name)
+    return alpha_carbons(whole), alpha_carbons(known)
+
+
+def test_myoglobin_keeps_the_deposited_backbone() -> None:
+    chain, known = read_shipped("1a6m", "1A6M_A")
+    assert chain.sequence == known.sequence
+    centred = chain.coordinates - chain.coordinates.mean(0)
+    expected = known.coordinates - known.coordinates.mean(0)
+    np.testing.assert_allclose(centred, expected, atol=0.01)
+
+
+def test_adenylate_kinase_is_closed() -> None:
+    chain, closed = read_shipped("adk_closed", "ADK_closed")
+    _, opened = read_shipped("adk_closed", "ADK_open")
+    # The set lacks three residues of the chain.
+    kept = np.flatnonzero(~np.isin(chain.residue_numbers, [9, 10, 148]))
+    assert "".join(chain.sequence[i] for i in kept) == closed.sequence
+    found = torch.from_numpy(chain.coordinates[kept])
+    assert float(rmsd(found, torch.from_numpy(closed.coordinates))) < 0.15
+    assert float(rmsd(found, torch.from_numpy(opened.coordinates))) > 6.0
