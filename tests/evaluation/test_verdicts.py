@@ -112,6 +112,7 @@ def test_what_is_missing_is_not_seen(truth):
     # The last two of those that are there overlap with expected ones that are not.
     assert verdict["seen_there"] >= 6 / 8
     assert verdict["seen_missing"] == 0.0
+    assert verdict["verdict"] == "doubtful"
 
 
 def test_a_wrong_order_shows_in_the_amplitudes(truth):

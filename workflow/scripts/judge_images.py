@@ -43,7 +43,7 @@ residues = shown.residue_volumes(truth, normal.support_size, normal.pixel_size)
 
 rows = []
 for name, scenario in SCENARIOS.items():
-    for number in range(params.sets):
+    for number in range(params.sets[name]):
         generator = derive_generator(params.seed, "judge_images", name, str(number))
         there = len(residues_there(scenario, truth))
         images = redraw_images(normal, residues[:there].sum(0), generator=generator)

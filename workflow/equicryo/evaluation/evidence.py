@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Bool, Float
 from scipy import stats
 from torch import Tensor
-from torch.nn.functional import conv1d
 
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.structure.chain import Chain
@@ -43,6 +42,9 @@ of a right chain for suspect."""
 STRETCH = 9
 """Residues whose amplitudes are looked at together: a turn of helix, or a strand."""
 
+LEAST_DIFFERENCE = 1e-3
+"""Variance of the difference of two residues in one place, over that of one of them."""
+
 PLACEMENTS = 1e5
 """Places and orientations that a search tells apart, each a chance for noise."""
 
@@ -56,18 +58,25 @@ class Evidence:
         residues: z of each residue, given all others; 0 ± 1 where nothing is there.
         amplitudes: of each residue over the expected one, given all others.
         amplitude_sd: standard deviation of each.
+        correlation: of their errors, as densities overlap.
     """
 
     chain: float
     residues: Float[Tensor, " residue"]
     amplitudes: Float[Tensor, " residue"]
     amplitude_sd: Float[Tensor, " residue"]
+    correlation: Float[Tensor, "residue residue"]
 
     @property
     def verdict(self) -> str:
-        """`abstain` if noise alone could explain the images as well, else `found`."""
-        noise = self.chain < noise_limit(len(self.residues))
-        return "abstain" if noise else "found"
+        """What to make of the chain as a whole.
+
+        `abstain` if noise alone could explain the images as well; `doubtful` if they
+        show something, but a stretch of it is not what the sequence says; else `found`.
+        """
+        if self.chain < noise_limit(len(self.residues)):
+            return "abstain"
+        return "doubtful" if self.suspect().any() else "found"
 
     def seen(self) -> Bool[Tensor, " residue"]:
         """Tell which residues the images show: the others are the prior's word.
@@ -85,12 +94,19 @@ class Evidence:
         squared deviations over a stretch are χ². Of those that stand in each other's
         place some are too heavy and some too light.
         """
-        deviation = ((self.amplitudes - 1.0) / self.amplitude_sd).square().double()
-        ones = torch.ones(1, 1, STRETCH, dtype=torch.float64)
-        sums = conv1d(deviation[None, None], ones, padding=STRETCH // 2)[0, 0]
+        deviation = ((self.amplitudes - 1.0) / self.amplitude_sd).double()
+        suspect = torch.zeros(len(deviation), dtype=torch.bool)
         rare = FALSE_ALARMS / len(deviation)
-        wrong = (sums > stats.chi2.isf(rare, STRETCH)).double()
-        return conv1d(wrong[None, None], ones, padding=STRETCH // 2)[0, 0] > 0.5
+        length = min(STRETCH, len(deviation))
+        limit = float(stats.chi2.isf(rare, length))
+        least = LEAST_DIFFERENCE * torch.eye(length).double()
+        for start in range(len(deviation) - length + 1):
+            stretch = slice(start, start + length)
+            off = deviation[stretch]
+            error = self.correlation[stretch, stretch].double() + least
+            if off @ torch.linalg.solve(error, off) > limit:
+                suspect[stretch] = True
+        return suspect
 
 
 def noise_limit(residues: int) -> float:
@@ -167,7 +183,8 @@ def weigh_evidence(
     blobs = likelihood.gain.estimate(operator, blobs.sum(0)) * blobs
     whole = blobs.sum(0)
     residual = operator.b - operator.convolve(whole)
-    energy = (blobs * operator.convolve(blobs)).sum((-3, -2, -1))
+    overlap = blobs.flatten(1) @ operator.convolve(blobs).flatten(1).mT
+    energy = overlap.diagonal()
     # What is left for residue i once all others are taken off.
     left = (blobs * residual).sum((-3, -2, -1)) + energy
     linear, quadratic = operator.terms(whole)
@@ -176,4 +193,5 @@ def weigh_evidence(
         residues=left / energy.sqrt(),
         amplitudes=left / energy,
         amplitude_sd=energy.rsqrt(),
+        correlation=overlap / energy.sqrt().outer(energy.sqrt()),
     )
