@@ -56,6 +56,8 @@ MinJobAge=3600
 JobRequeue=1
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,batch_sched_delay=0,bf_interval=2,sched_min_interval=0
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
@@ -65,6 +67,7 @@ NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMe
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=16000 Weight=1
 PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=2880
 PartitionName=gpu Nodes=n1 MaxTime=2880
+PartitionName=urgent Nodes=n1 MaxTime=2880 PriorityTier=2
 """  # noqa: E501  one line a node
 GRES_CONF = "NodeName=n1 Name=gpu Count=2 File=/dev/null,/dev/zero\n"
 
@@ -157,6 +160,10 @@ class SlurmCluster:
         lines = run("scontrol", "show", "job", "--oneliner").splitlines()
         jobs = [read_job(line) for line in lines if line.startswith("JobId=")]
         return sorted(select_jobs(jobs, name), key=lambda job: job.number)
+
+    def preempt_gpus(self) -> None:
+        """Let a job of more right have a GPU, and end at once."""
+        run("sbatch", "-p", "urgent", "--gres=gpu:1", "-o/dev/null", "--wrap=true")
 
     def limit_time(self, number: int) -> None:
         """Let a running job have a minute in all, the shortest limit of Slurm."""

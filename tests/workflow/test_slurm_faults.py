@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 VICTIMS = """
 rule all:
-    input: "killed.txt", "starved.txt", "stranded.txt"
+    input: "killed.txt", "starved.txt", "stranded.txt", "preempted.txt"
 
 rule killed:
     output: "killed.txt"
@@ -42,6 +42,15 @@ rule stranded:
     shell:
         "echo $SLURMD_NODENAME >> stranded.nodes; "
         "[ $SLURMD_NODENAME = n1 ] || sleep 3600; echo whole > {output}"
+
+rule preempted:
+    output: "preempted.txt"
+    resources:
+        slurm_partition="gpu",
+        gres="gpu:2",
+    shell:
+        "echo begun >> preempted.begun; "
+        "[ $(wc -l < preempted.begun) = 2 ] || sleep 3600; echo whole > {output}"
 """
 
 SHARED = """
@@ -87,7 +96,7 @@ class Aftermath:
 def aftermath(
     cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Aftermath:
-    """A run in which a job was killed, one was short of memory, and a node died."""
+    """A run: a job killed, one short of memory, one preempted, one on a dying node."""
     made = replace_workflow(tmp_path_factory.mktemp("victims") / "checkout", VICTIMS)
     nodes = made.folder / "stranded.nodes"
 
@@ -98,11 +107,13 @@ def aftermath(
     with made.running(*SLURM) as run:
         wait_for(lambda: cluster.jobs("killed") and sleeping(), "the job to be killed")
         cluster.kill_job(latest(cluster, "killed").number)
+        wait_for((made.folder / "preempted.begun").exists, "the job to be preempted")
+        cluster.preempt_gpus()
         wait_for(nodes.exists, "the job to be stranded")
         cluster.kill_node("n2")
         said = run.finish()
     cluster.start_node("n2")
-    rules = ("killed", "starved", "stranded")
+    rules = ("killed", "starved", "stranded", "preempted")
     return Aftermath(made.folder, {rule: cluster.jobs(rule) for rule in rules}, said)
 
 
@@ -135,6 +146,13 @@ def test_a_job_on_a_dying_node_goes_on_elsewhere(aftermath) -> None:
     nodes = (aftermath.folder / "stranded.nodes").read_text().split()
     assert nodes == ["n2", "n1"]
     assert (aftermath.folder / "stranded.txt").read_text() == "whole\n"
+
+
+def test_a_preempted_job_goes_back_into_the_queue(aftermath) -> None:
+    (job,) = aftermath.jobs["preempted"]
+    assert (job.state, job.requeues) == ("COMPLETED", 1)
+    assert (aftermath.folder / "preempted.begun").read_text() == "begun\n" * 2
+    assert (aftermath.folder / "preempted.txt").read_text() == "whole\n"
 
 
 def test_two_writers_after_a_kill_of_snakemake_leave_one_whole_file(
