@@ -19,9 +19,9 @@ from .slurm_cluster import SlurmCluster, run_slurm
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = "results/test"
 HASHED = ("metrics.csv", "**/ensemble.cif", "**/normal.npz", "**/*.safetensors")
-# Literally; but the profile's pause is for a busy controller, and ours are idle. The
-# second pause is 10 s longer than the first, which small jobs should end within.
-SLURM = ("--profile", "slurm", "--slurm-init-seconds-before-status-checks", "12")
+# Literally; but the profile's pause is for a busy controller, and ours are idle.
+PAUSE = "--slurm-init-seconds-before-status-checks"
+SLURM = ("--profile", "slurm", PAUSE, "6")
 PARTS = ("workflow", "config", "resources", "envs", "slurm")
 # Of a whole run on a busy machine; met only by a run that hangs.
 RUN_SECONDS = 1800.0

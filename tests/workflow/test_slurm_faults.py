@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from equicryo.io.arrays import read_arrays
 
-from .conftest import RESULTS, SLURM, Checkout, copy_checkout
+from .conftest import PAUSE, RESULTS, SLURM, Checkout, copy_checkout
 from .slurm_cluster import Job, SlurmCluster, job_processes, kill, wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
@@ -207,7 +207,8 @@ def test_training_beyond_its_time_limit_goes_on_from_its_checkpoint(
     checkpoints = (made.folder / WEIGHTS).parent / "checkpoints"
     before = len(cluster.jobs("train_prior"))
 
-    with made.running(WEIGHTS, *SLURM) as run:
+    # Snakemake looks after 30, 70 and 110 s: from 6 s on, first after 84 and then 130.
+    with made.running(WEIGHTS, *SLURM, PAUSE, "30") as run:
         wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint")
         first = latest(cluster, "train_prior")
         # Stopped, so that the limit is hit after this checkpoint on any machine.
