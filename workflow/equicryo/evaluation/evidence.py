@@ -91,21 +91,21 @@ class Evidence:
         """Tell which residues are in a stretch that lies where others belong.
 
         Amplitudes of residues in their place are 1 within their error, so that their
-        squared deviations over a stretch are χ². Of those that stand in each other's
-        place some are too heavy and some too light.
+        squared deviations over a stretch, freed of their correlation, are χ². Of those
+        that stand in each other's place some are too heavy and some too light.
         """
         deviation = ((self.amplitudes - 1.0) / self.amplitude_sd).double()
-        suspect = torch.zeros(len(deviation), dtype=torch.bool)
-        rare = FALSE_ALARMS / len(deviation)
         length = min(STRETCH, len(deviation))
-        limit = float(stats.chi2.isf(rare, length))
-        least = LEAST_DIFFERENCE * torch.eye(length).double()
-        for start in range(len(deviation) - length + 1):
-            stretch = slice(start, start + length)
-            off = deviation[stretch]
-            error = self.correlation[stretch, stretch].double() + least
-            if off @ torch.linalg.solve(error, off) > limit:
-                suspect[stretch] = True
+        starts = torch.arange(len(deviation) - length + 1)
+        stretches = starts[:, None] + torch.arange(length)
+        off = deviation[stretches]
+        error = self.correlation[stretches[:, :, None], stretches[:, None]].double()
+        error = error + LEAST_DIFFERENCE * torch.eye(length).double()
+        sums = (off * torch.linalg.solve(error, off)).sum(-1)
+        rare = FALSE_ALARMS / len(deviation)
+        wrong = sums > float(stats.chi2.isf(rare, length))
+        suspect = torch.zeros(len(deviation), dtype=torch.bool)
+        suspect[stretches[wrong]] = True
         return suspect
 
 
