@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from equicryo.inference.proposals import (
-    NetworkEvidence,
+    Proposals,
     cube_turns,
     mark_map,
 )
@@ -52,7 +52,7 @@ def test_evidence_is_where_the_marks_are() -> None:
     midpoints[6, 6, 7] = 0.9
     types = torch.zeros(20, 6, 6, 6)
     types[4, 3, 3, 4] = 1.5
-    evidence = NetworkEvidence(
+    evidence = Proposals(
         places=np.zeros((1, 3)),
         occupancy=occupancy,
         midpoints=midpoints,

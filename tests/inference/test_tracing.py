@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from equicryo.inference.candidates import NoEvidence
 from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.proposals import Proposals
 from equicryo.inference.trace_search import SearchConfig
 from equicryo.inference.tracing import (
-    Problem,
-    TracingConfig,
-    describe_problem,
+    BeadProblem,
+    BeadTracingConfig,
+    ProposalTracingConfig,
+    describe_bead_problem,
     keep_distinct,
-    trace_chain,
+    trace_beads,
+    trace_proposals,
 )
 from equicryo.inference.tracing_beads import (
     Beads,
@@ -37,13 +39,13 @@ from equicryo.physics.residue_density import single_blobs
 from equicryo.structure.bonds import repair_bonds
 from equicryo.structure.chain import VIRTUAL_BOND
 from equicryo.structure.chain_set import COORDINATE_STEP, ChainSet
-from equicryo.structure.residues import residue_electrons
+from equicryo.structure.residues import residue_electrons, residue_types
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.trace_geometry import measure_geometry
 
 EDGE, PIXEL_SIZE, WIDTH = 32, 1.25, 1.5
 SEQUENCE = "GWAKYSGRLWTEGFVDHKPG"
-CONFIG = TracingConfig(
+CONFIG = BeadTracingConfig(
     bead_width=WIDTH,
     places=3,
     beads=(1.0, 1.2),
@@ -53,6 +55,9 @@ CONFIG = TracingConfig(
     refined=2,
     rounds=3,
     search=SearchConfig(rounds=30, beam=300, variants=4, traces=3),
+)
+PROPOSAL_CONFIG = ProposalTracingConfig(
+    places=2.0, refinement_steps=80, refined=2, search=CONFIG.search
 )
 
 
@@ -102,7 +107,7 @@ def noise_free(chain: np.ndarray, total: float) -> NormalEquations:
 class Small:
     truth: torch.Tensor
     normal: NormalEquations
-    problem: Problem
+    problem: BeadProblem
 
 
 @pytest.fixture(scope="module")
@@ -124,24 +129,61 @@ def small() -> Small:
     return Small(
         truth=torch.from_numpy(truth),
         normal=normal,
-        problem=describe_problem(likelihood, SEQUENCE, WIDTH, geometry),
+        problem=describe_bead_problem(likelihood, SEQUENCE, WIDTH, geometry),
     )
 
 
 @pytest.mark.slow
 def test_a_noise_free_map_is_traced_exactly(small) -> None:
     places = cover_map(small.normal, SEQUENCE, WIDTH, 60)
-    best, *others = trace_chain(small.problem, NoEvidence(places=places), CONFIG)
+    best, *others = trace_beads(small.problem, places, CONFIG)
     # The restraints pull the chain's bonds towards 3.8 Å against the images.
     assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
     assert all(other.log_posterior < best.log_posterior for other in others)
 
 
+def scattered() -> np.ndarray:
+    """Places farther apart than any bond, Å."""
+    return 7.0 * np.stack(np.meshgrid(*3 * [np.arange(-2.0, 3.0)]), -1).reshape(-1, 3)
+
+
 def test_where_no_chain_fits_nothing_is_traced(small) -> None:
-    """Places farther apart than any bond."""
-    grid = 7.0 * np.stack(np.meshgrid(*3 * [np.arange(-2.0, 3.0)]), -1).reshape(-1, 3)
     config = replace(CONFIG, candidates=20.0, relaxation_steps=0)
-    assert trace_chain(small.problem, NoEvidence(places=grid), config) == []
+    assert trace_beads(small.problem, scattered(), config) == []
+    grid = propose(small, scattered())
+    geometry, likelihood = small.problem.geometry, small.problem.likelihood
+    assert trace_proposals(likelihood, grid, geometry, PROPOSAL_CONFIG) == []
+
+
+def propose(small: Small, places: np.ndarray) -> Proposals:
+    """What a faultless network would say of some places; nothing of residue types."""
+    middles = 0.5 * (small.truth[1:] + small.truth[:-1])
+    occupancy, midpoints = (
+        gaussian_volume(points, torch.ones(len(points)), 1.0, EDGE, PIXEL_SIZE)
+        for points in (small.truth, middles)
+    )
+    # A Gaussian's share in a ball about its centre is near one.
+    fullest = occupancy.max()
+    return Proposals(
+        places=places,
+        occupancy=occupancy / fullest,
+        midpoints=midpoints / fullest,
+        types=torch.zeros(20, EDGE // 2, EDGE // 2, EDGE // 2),
+        sequence_types=residue_types(SEQUENCE),
+        pixel_size=PIXEL_SIZE,
+    )
+
+
+def test_a_chain_is_traced_through_proposals(small) -> None:
+    generator = np.random.default_rng(3)
+    near = small.truth.numpy() + 0.3 * generator.normal(size=(20, 3))
+    decoys = 6.0 * generator.normal(size=(20, 3))
+    places = generator.permutation(np.concatenate((near, decoys)))
+    geometry, likelihood = small.problem.geometry, small.problem.likelihood
+    traces = trace_proposals(
+        likelihood, propose(small, places), geometry, PROPOSAL_CONFIG
+    )
+    assert float(rmsd_unaligned(traces[0].coordinates, small.truth)) < 0.1
 
 
 def test_a_map_of_coarse_pixels_is_covered_on_its_own_grid(small) -> None:

@@ -50,7 +50,6 @@ rule judge_images:
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
         geometry=f"{RESULTS}/tracing/geometry.npz",
-        constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
         verdicts=f"{RESULTS}/verdicts/{{dataset}}.csv",
     log:
@@ -58,14 +57,16 @@ rule judge_images:
     benchmark:
         f"{RESULTS}/benchmarks/judge_images/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=one_of(SIMULATED),
+        dataset=one_of(BEADED),
     threads: 1
     resources:
         mem_mb=memory(2000),
         runtime=minutes(120),
     params:
-        settings=config["tracing"]["settings"],
-        density=lambda wildcards: density_settings(wildcards.dataset),
+        settings=config["tracing"]["beads"],
+        residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
+            "residue_width"
+        ],
         # A chain that the images do not hold is searched for ten times as long.
         sets={"noise": 100, "whole": 100, "domain_missing": 25, "wrong_sequence": 25},
         seed=config["seed"],

@@ -3,11 +3,7 @@
 LARGEST_KEPT = 1000  # images in a stack on disk; of larger data sets only sums stay
 CALIBRATION_IMAGES = 1000  # views behind a stack's noise variance, good to 0.4 %
 
-IMAGES_CODE = [
-    fingerprint("simulate_images"),
-    fingerprint("estimate_noise"),
-    fingerprint("compress_images"),
-]
+IMAGES_SCRIPTS = ("simulate_images", "estimate_noise", "compress_images")
 
 SMALL_DATASETS = [
     name for name in SIMULATED if config["datasets"][name]["n_images"] <= LARGEST_KEPT

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from itertools import product
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -11,7 +12,7 @@ from equicryo.fingerprint import fingerprint as hash_code
 from equicryo.io.config import check_config
 
 try:
-    check_config(config, yaml.safe_load(SCHEMA))
+    check_config(config, SCHEMA)
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -52,6 +53,9 @@ MEASURED = [
     name for name, dataset in config["datasets"].items() if "particles" in dataset
 ]
 SIMULATED = [name for name in config["datasets"] if name not in MEASURED]
+BEADED = [
+    name for name in SIMULATED if config["datasets"][name]["residue_model"] == "single"
+]
 
 
 def one_of(names):
@@ -73,9 +77,20 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-def fingerprint(script, without=()):
+@cache
+def script_fingerprint(script, without):
     """Hash a script's code and all that it imports from the package, but some layers."""
     return hash_code(f"{workflow.basedir}/scripts/{script}.py", without)
+
+
+def fingerprint(*scripts, without=()):
+    """Return the function that hashes scripts, where a job asks for it.
+
+    On a cluster each job is a Snakemake run of its own, which needs few of all hashes.
+    """
+    return lambda wildcards: " ".join(
+        script_fingerprint(script, without) for script in scripts
+    )
 
 
 def memory(megabytes):
@@ -204,10 +219,16 @@ def planted_file(wildcards, name):
     return f"{RESULTS}/priors/{planted['prior']}/{name}"
 
 
-def proposer_file(name):
-    """Return a file of the network that proposes candidates, if one does."""
-    folder = config["tracing"]["proposer"]
-    return f"{folder}/{name}" if folder else []
+def proposer_file(dataset, name):
+    """Return a file of the network that proposes candidates where side chains show."""
+    full = config["datasets"][dataset]["residue_model"] == "full"
+    return f"{config['tracing']['proposer']}/{name}" if full else []
+
+
+def tracing_settings(dataset):
+    """Return how a chain is traced in a dataset's images."""
+    full = config["datasets"][dataset]["residue_model"] == "full"
+    return config["tracing"]["proposals" if full else "beads"]
 
 
 def traced_sampler(wildcards):

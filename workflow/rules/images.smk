@@ -41,7 +41,7 @@ rule calibrate_noise:
         images=CALIBRATION_IMAGES,
         seed=config["seed"],
         # All that images and their sums go through: see `chunk_file`.
-        code=[fingerprint("calibrate_noise"), *IMAGES_CODE],
+        code=fingerprint("calibrate_noise", *IMAGES_SCRIPTS),
     script:
         "../scripts/calibrate_noise.py"
 

@@ -53,8 +53,10 @@ rule trace_chain:
         points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
         geometry=f"{RESULTS}/tracing/geometry.npz",
         constants=lambda wildcards: density_constants(wildcards.dataset),
-        weights=proposer_file("weights.safetensors"),
-        card=proposer_file("card.json"),
+        weights=lambda wildcards: proposer_file(
+            wildcards.dataset, "weights.safetensors"
+        ),
+        card=lambda wildcards: proposer_file(wildcards.dataset, "card.json"),
     output:
         traces=f"{RESULTS}/traces/{{dataset}}/traces.npz",
         models=f"{RESULTS}/traces/{{dataset}}/traces.cif",
@@ -68,7 +70,7 @@ rule trace_chain:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
-        settings=config["tracing"]["settings"],
+        settings=lambda wildcards: tracing_settings(wildcards.dataset),
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,
         code=fingerprint("trace_chain"),

@@ -12,21 +12,20 @@ from equicryo.evaluation.verdicts import (
     residues_there,
     shuffle_sequence,
 )
-from equicryo.inference.candidates import NoEvidence
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.tracing import (
-    describe_problem,
-    read_tracing_config,
-    trace_chain,
+    describe_bead_problem,
+    read_bead_config,
+    trace_beads,
 )
 from equicryo.inference.tracing_beads import cover_map
 from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain
 from equicryo.io.normal import read_normal
-from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
 from equicryo.io.tracing import read_geometry
 from equicryo.physics.gain import KnownGain
+from equicryo.physics.residue_density import single_blobs
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])
@@ -34,11 +33,11 @@ log_to(snakemake.log[0])
 logging.getLogger("equicryo.inference").setLevel(logging.ERROR)
 torch.set_num_threads(snakemake.threads)
 files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
-config = read_tracing_config(params.settings)
+config = read_bead_config(params.settings)
 geometry, normal = read_geometry(files.geometry), read_normal(files.normal)
 chain = read_chain(files.truth)
 truth = torch.from_numpy(chain.coordinates)
-shown = read_density(params.density, files.constants, chain.sequence)
+shown = single_blobs(chain.sequence, params.residue_width)
 residues = shown.residue_volumes(truth, normal.support_size, normal.pixel_size)
 
 rows = []
@@ -50,12 +49,14 @@ for name, scenario in SCENARIOS.items():
         sequence = chain.sequence
         if scenario.shuffled:
             sequence = shuffle_sequence(sequence, generator=generator)
-        density = read_density(params.density, files.constants, sequence)
+        density = single_blobs(sequence, params.residue_width)
         likelihood = prepare_likelihood(images, density, KnownGain(), ())
-        problem = describe_problem(likelihood, sequence, config.bead_width, geometry)
+        problem = describe_bead_problem(
+            likelihood, sequence, config.bead_width, geometry
+        )
         count = config.places * len(sequence)
         places = cover_map(images, sequence, config.bead_width, count)
-        traces = trace_chain(problem, NoEvidence(places=places), config)
+        traces = trace_beads(problem, places, config)
         verdict = judge(scenario, traces, truth, likelihood)
         rows.append({"scenario": name, "set": number, **verdict})
         logging.getLogger(__name__).info("%s", rows[-1])

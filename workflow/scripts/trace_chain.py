@@ -3,15 +3,16 @@
 import numpy as np
 import torch
 
-from equicryo.inference.candidates import NoEvidence
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.modes import weigh_traces
 from equicryo.inference.proposals import propose_candidates
 from equicryo.inference.tracing import (
     TRACES_COLUMNS,
-    describe_problem,
-    read_tracing_config,
-    trace_chain,
+    describe_bead_problem,
+    read_bead_config,
+    read_proposal_config,
+    trace_beads,
+    trace_proposals,
 )
 from equicryo.inference.tracing_beads import cover_map
 from equicryo.io.logs import log_to
@@ -27,24 +28,26 @@ from equicryo.physics.gain import gain_of
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 files, params, output = snakemake.input, snakemake.params, snakemake.output
-config = read_tracing_config(params.settings)
 
 chain, normal = read_points(files.points), read_normal(files.normal)
 density = read_density(params.density, files.constants, chain.sequence)
 gain = gain_of(measured=params.measured)
 likelihood = prepare_likelihood(normal, density, gain, ())
-problem = describe_problem(
-    likelihood, chain.sequence, config.bead_width, read_geometry(files.geometry)
-)
-places = config.places * len(chain)
+geometry = read_geometry(files.geometry)
 if files.weights:
+    config = read_proposal_config(params.settings)
+    count = round(config.places * len(chain))
     proposer = read_proposer(files.weights, files.card)
-    evidence = propose_candidates(normal, chain.sequence, proposer, places)
+    proposals = propose_candidates(normal, chain.sequence, proposer, count)
+    traces = trace_proposals(likelihood, proposals, geometry, config)
 else:
-    evidence = NoEvidence(
-        places=cover_map(normal, chain.sequence, config.bead_width, places)
+    config = read_bead_config(params.settings)
+    count = config.places * len(chain)
+    places = cover_map(normal, chain.sequence, config.bead_width, count)
+    problem = describe_bead_problem(
+        likelihood, chain.sequence, config.bead_width, geometry
     )
-traces = trace_chain(problem, evidence, config)
+    traces = trace_beads(problem, places, config)
 
 write_traces(output.traces, traces)
 coordinates = np.array([trace.coordinates.numpy() for trace in traces])

@@ -1,8 +1,4 @@
-"""Places where Cα atoms may lie, and what is known of each place."""
-
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import final
+"""Places where Cα atoms may lie, found in maps."""
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -10,64 +6,6 @@ from scipy.ndimage import convolve, map_coordinates
 from torch import Tensor
 
 TINY = 1e-12
-
-
-class Evidence(ABC):
-    """Places proposed, and what speaks for a residue or a bond at any place.
-
-    Attributes:
-        places: in the order of trust, more than there are residues, Å.
-    """
-
-    places: Float64[np.ndarray, "place 3"]
-
-    @abstractmethod
-    def score_residues(
-        self, positions: Float64[np.ndarray, "candidate 3"]
-    ) -> Float64[np.ndarray, "#residue candidate"]:
-        """Return the log odds of each residue at each position, nats.
-
-        Args:
-            positions: Å.
-        """
-
-    @abstractmethod
-    def score_bonds(
-        self, positions: Float64[np.ndarray, "candidate 3"]
-    ) -> Float64[np.ndarray, "candidate candidate"]:
-        """Return the log odds of each pair being bonded, but for its distance, nats.
-
-        Args:
-            positions: Å.
-        """
-
-
-@final
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NoEvidence(Evidence):
-    """Places alone; nothing else is known."""
-
-    places: Float64[np.ndarray, "place 3"]
-
-    def score_residues(
-        self, positions: Float64[np.ndarray, "candidate 3"]
-    ) -> Float64[np.ndarray, "#residue candidate"]:
-        """Return zeros.
-
-        Args:
-            positions: Å.
-        """
-        return np.zeros((1, len(positions)))
-
-    def score_bonds(
-        self, positions: Float64[np.ndarray, "candidate 3"]
-    ) -> Float64[np.ndarray, "candidate candidate"]:
-        """Return zeros.
-
-        Args:
-            positions: Å.
-        """
-        return np.zeros((len(positions), len(positions)))
 
 
 def cover_greedily(

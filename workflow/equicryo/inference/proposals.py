@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations, product
-from typing import final
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from jaxtyping import Float, Float64, Int64
 from scipy.ndimage import convolve
 from torch import Tensor
 
-from equicryo.inference.candidates import Evidence, cover_greedily, sample_map
+from equicryo.inference.candidates import cover_greedily, sample_map
 from equicryo.models.precision import bfloat16_is_fast
 from equicryo.models.proposer import CELL, Marks, Proposer
 from equicryo.models.proposer_examples import WIDTH, fitting_edge
@@ -70,10 +69,9 @@ def cube_turns() -> Iterator[CubeTurn]:
             yield CubeTurn(axes=axes, reversed=places)
 
 
-@final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class NetworkEvidence(Evidence):
-    """What a proposer says of every place.
+class Proposals:
+    """Where a proposer sees Cα atoms, and what it says of any place.
 
     Attributes:
         places: the fullest balls of its occupancy, Å.
@@ -94,7 +92,9 @@ class NetworkEvidence(Evidence):
     def score_residues(
         self, positions: Float64[np.ndarray, "candidate 3"]
     ) -> Float64[np.ndarray, "residue candidate"]:
-        """Return the weighted log odds of occupancy and type.
+        """Return the log odds of each residue at each position, nats.
+
+        The weighted sum of those of occupancy and type.
 
         Args:
             positions: Å.
@@ -109,7 +109,9 @@ class NetworkEvidence(Evidence):
     def score_bonds(
         self, positions: Float64[np.ndarray, "candidate 3"]
     ) -> Float64[np.ndarray, "candidate candidate"]:
-        """Return the weighted log odds of the middle between each pair.
+        """Return the log odds of each pair being bonded, but for its distance, nats.
+
+        Weighted ones of the middle between them.
 
         Args:
             positions: Å.
@@ -127,7 +129,7 @@ class NetworkEvidence(Evidence):
 
 def propose_candidates(
     normal: NormalEquations, sequence: str, proposer: Proposer, count: int
-) -> NetworkEvidence:
+) -> Proposals:
     """Ask a network where the Cα atoms of a chain may lie.
 
     Args:
@@ -147,7 +149,7 @@ def propose_candidates(
     types = residue_types(sequence)
     frequency = torch.from_numpy(np.bincount(types, minlength=20)[:20] + 1.0)
     frequency = (frequency / frequency.sum()).to(marks.types)
-    return NetworkEvidence(
+    return Proposals(
         places=places,
         occupancy=_sum_in_balls(marks.alpha, pixel_size),
         midpoints=_sum_in_balls(marks.midpoint, pixel_size),

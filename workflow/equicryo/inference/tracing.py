@@ -1,9 +1,11 @@
 """Tracing: which residue of a chain lies where, from its images alone.
 
 Guided diffusion from noise does not find the order of the residues. A trace is found by
-a search instead: beads explain the images without an order, a search strings them
-together, refinement tells by the exact likelihood how good the strings are, and the
-best one is where the beads of the next round start.
+a search instead, through places where Cα may lie, and refinement tells by the exact
+likelihood how good it is. Where every residue is one blob, the places are beads that
+explain the images without an order, and the best trace is where the beads of the next
+round start. Where side chains have density of their own, a trained network proposes
+places.
 """
 
 import logging
@@ -13,9 +15,9 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from equicryo.inference.candidates import Evidence
 from equicryo.inference.likelihood import ResidueLikelihood
-from equicryo.inference.trace_graph import build_graph
+from equicryo.inference.proposals import Proposals
+from equicryo.inference.trace_graph import TraceGraph, build_graph
 from equicryo.inference.trace_search import SearchConfig, search_traces
 from equicryo.inference.tracing_beads import (
     BeadModel,
@@ -57,8 +59,8 @@ DISTINCT = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class TracingConfig:
-    """How a chain is traced.
+class BeadTracingConfig:
+    """How a chain of one blob a residue is traced.
 
     Attributes:
         bead_width: standard deviation of a bead's density, Å.
@@ -83,15 +85,38 @@ class TracingConfig:
     search: SearchConfig
 
 
-def read_tracing_config(block: dict) -> TracingConfig:
+@dataclass(frozen=True, kw_only=True)
+class ProposalTracingConfig:
+    """How a chain with side chains is traced.
+
+    Attributes:
+        places: that a trace may visit, a residue.
+        refinement_steps: of a trace, at most.
+        refined: traces that are refined.
+        search: how widely.
+    """
+
+    places: float
+    refinement_steps: int
+    refined: int
+    search: SearchConfig
+
+
+def read_bead_config(block: dict) -> BeadTracingConfig:
     """Build the settings from a validated block of the config."""
     search = SearchConfig(**block["search"])
-    return TracingConfig(**{**block, "beads": tuple(block["beads"]), "search": search})
+    beads = tuple(block["beads"])
+    return BeadTracingConfig(**{**block, "beads": beads, "search": search})
+
+
+def read_proposal_config(block: dict) -> ProposalTracingConfig:
+    """Build the settings from a validated block of the config."""
+    return ProposalTracingConfig(**{**block, "search": SearchConfig(**block["search"])})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Problem:
-    """What is traced.
+class BeadProblem:
+    """What is traced through beads.
 
     Attributes:
         likelihood: of the images.
@@ -106,12 +131,12 @@ class Problem:
     geometry: TraceGeometry
 
 
-def describe_problem(
+def describe_bead_problem(
     likelihood: ResidueLikelihood,
     sequence: str,
     bead_width: float,
     geometry: TraceGeometry,
-) -> Problem:
+) -> BeadProblem:
     """Gather what is traced.
 
     Args:
@@ -128,19 +153,21 @@ def describe_problem(
         mean_weight=float(weights.mean()),
         weight_spread=float(weights.std()),
     )
-    return Problem(
+    return BeadProblem(
         likelihood=likelihood, beads=beads, weights=weights, geometry=geometry
     )
 
 
-def trace_chain(
-    problem: Problem, evidence: Evidence, config: TracingConfig
+def trace_beads(
+    problem: BeadProblem,
+    places: Float64[np.ndarray, "place 3"],
+    config: BeadTracingConfig,
 ) -> list[RefinedTrace]:
-    """Trace a chain through what explains its images.
+    """Trace a chain through beads that explain its images.
 
     Args:
         problem: images, sequence and geometry.
-        evidence: places for the first beads, and what is known of them.
+        places: for the first beads, in the order of trust, Å.
         config: how widely.
 
     Returns:
@@ -149,27 +176,53 @@ def trace_chain(
         noise alone.
     """
     traces: list[RefinedTrace] = []
-    ranking, earlier = evidence.places, []
+    ranking, earlier = places, []
     for number in range(1, config.rounds + 1):
         beads = _relax_pools(ranking, problem, config)
         found = _trace_once(
-            pool_beads([beads, *earlier], NEW_BEAD), problem, evidence, config
+            pool_beads([beads, *earlier], NEW_BEAD), problem, places, config
         )
         before = traces[0].log_posterior if traces else -np.inf
         traces = keep_distinct([*traces, *found])
         if not traces:
-            logger.warning(
-                "no chain of %d residues fits the images: nothing is traced",
-                len(problem.weights),
-            )
+            _tell_nothing_fits(len(problem.weights))
             return []
         gain = traces[0].log_posterior - before
         logger.info("round %d: log posterior %.1f", number, traces[0].log_posterior)
         if gain < SETTLED:
             break
         best = traces[0].coordinates.numpy()
-        free = _far_from(evidence.places, best, FREE_PLACE)
+        free = _far_from(places, best, FREE_PLACE)
         ranking, earlier = np.concatenate((best, free)), [beads]
+    return traces
+
+
+def trace_proposals(
+    likelihood: ResidueLikelihood,
+    proposals: Proposals,
+    geometry: TraceGeometry,
+    config: ProposalTracingConfig,
+) -> list[RefinedTrace]:
+    """Trace a chain through the places that a network proposes.
+
+    Args:
+        likelihood: of the images.
+        proposals: places, and what the network says of residues and bonds there.
+        geometry: of chains.
+        config: how widely.
+
+    Returns:
+        As from `trace_beads`.
+    """
+    positions = proposals.places
+    bonds = proposals.score_bonds(positions)
+    graph = build_graph(positions, bonds, len(positions), geometry)
+    seen = proposals.score_residues(positions)
+    scores = np.full((len(seen), len(graph.positions)), WORST)
+    scores[:, : len(positions)] = seen
+    traces = keep_distinct(_refine_best(graph, scores, likelihood, config))
+    if not traces:
+        _tell_nothing_fits(len(scores))
     return traces
 
 
@@ -184,7 +237,9 @@ def keep_distinct(traces: list[RefinedTrace]) -> list[RefinedTrace]:
 
 
 def _relax_pools(
-    ranking: Float64[np.ndarray, "place 3"], problem: Problem, config: TracingConfig
+    ranking: Float64[np.ndarray, "place 3"],
+    problem: BeadProblem,
+    config: BeadTracingConfig,
 ) -> Beads:
     """Relax the first places of a ranking, each number of them by itself."""
     residues = len(problem.weights)
@@ -201,25 +256,37 @@ def _relax_pools(
 
 
 def _trace_once(
-    beads: Beads, problem: Problem, evidence: Evidence, config: TracingConfig
+    beads: Beads,
+    problem: BeadProblem,
+    places: Float64[np.ndarray, "place 3"],
+    config: BeadTracingConfig,
 ) -> list[RefinedTrace]:
     """String beads together, and refine the best strings."""
     weights = problem.weights
-    places = _far_from(evidence.places, beads.positions, NEW_PLACE)
+    others = _far_from(places, beads.positions, NEW_PLACE)
     room = max(0, round(config.candidates * len(weights)) - len(beads.weights))
-    positions = np.concatenate((beads.positions, places[:room]))
-    error = max(WEIGHT_ERROR * problem.beads.weight_error(), LEAST_WEIGHT_ERROR)
-    bonds = evidence.score_bonds(positions)
+    positions = np.concatenate((beads.positions, others[:room]))
+    bonds = np.zeros((len(positions), len(positions)))
     graph = build_graph(positions, bonds, len(beads.weights), problem.geometry)
+    error = max(WEIGHT_ERROR * problem.beads.weight_error(), LEAST_WEIGHT_ERROR)
+    seen = score_weights(beads.weights, weights, error).clip(min=WORST)
     scores = np.full((len(weights), len(graph.positions)), EMPTY)
     scores[:, len(positions) :] = WORST
-    seen = score_weights(beads.weights, weights, error).clip(min=WORST)
     scores[:, : len(beads.weights)] = seen
-    scores[:, : len(positions)] += evidence.score_residues(positions)
+    return _refine_best(graph, scores, problem.likelihood, config)
+
+
+def _refine_best(
+    graph: TraceGraph,
+    scores: Float64[np.ndarray, "residue position"],
+    likelihood: ResidueLikelihood,
+    config: BeadTracingConfig | ProposalTracingConfig,
+) -> list[RefinedTrace]:
+    """Search the best traces through a graph, and refine them."""
     found = search_traces(graph, scores.astype(np.float32), config.search)
     logger.info(
         "%d candidates, %d bridges, %d transitions, best scores %s",
-        len(positions),
+        len(graph.positions) - graph.bridges,
         graph.bridges,
         len(graph.target),
         found.score[: config.refined].round(1),
@@ -227,7 +294,7 @@ def _trace_once(
     return [
         refine_trace(
             torch.from_numpy(graph.positions[nodes]),
-            problem.likelihood,
+            likelihood,
             config.refinement_steps,
         )
         for nodes in found.nodes[: config.refined]
@@ -242,3 +309,9 @@ def _far_from(
     """Return the places that are farther than a distance from all points, Å."""
     gaps = np.linalg.norm(places[:, None] - points, axis=-1)
     return places[gaps.min(1) > distance]
+
+
+def _tell_nothing_fits(residues: int) -> None:
+    logger.warning(
+        "no chain of %d residues fits the images: nothing is traced", residues
+    )
