@@ -1,13 +1,17 @@
 import numpy as np
+import pytest
 import torch
 
+from equicryo.errors import InputError
 from equicryo.inference.proposals import (
     Proposals,
     cube_turns,
     mark_map,
+    propose_candidates,
 )
 from equicryo.models.proposer import Proposer, ProposerConfig, initialise
 from equicryo.physics.deconvolution import SHELLS, STRENGTHS
+from equicryo.physics.normal_equations import NormalEquations
 
 
 def make_proposer() -> Proposer:
@@ -66,3 +70,19 @@ def test_evidence_is_where_the_marks_are() -> None:
     assert scores[0, 0] - scores[1, 0] == 0.5 * 1.5
     bonds = evidence.score_bonds(positions)
     assert bonds[0, 1] == bonds[1, 0] == bonds.max() > 0.0 > bonds[0, 2]
+
+
+def test_pixels_coarser_than_the_network_has_seen_are_refused() -> None:
+    normal = NormalEquations(
+        b=torch.zeros(24, 24, 24, dtype=torch.float64),
+        kernel=torch.zeros(48, 48, 48, dtype=torch.float64),
+        data_energy=0.0,
+        n_observations=1,
+        n_images=1,
+        pixel_size=1.9,
+        box_size=24,
+        noise_power=torch.ones(13, dtype=torch.float64),
+        input_sha256="0" * 64,
+    )
+    with pytest.raises(InputError, match=r"1.9 Å is too coarse .* needs 1.27 Å"):
+        propose_candidates(normal, "GA", make_proposer(), 4)

@@ -57,7 +57,7 @@ CONFIG = BeadTracingConfig(
     search=SearchConfig(rounds=30, beam=300, variants=4, traces=3),
 )
 PROPOSAL_CONFIG = ProposalTracingConfig(
-    places=2.0, refinement_steps=80, refined=2, search=CONFIG.search
+    places=(1.5, 2.0), refinement_steps=80, refined=2, search=CONFIG.search
 )
 
 

@@ -36,7 +36,7 @@ likelihood = prepare_likelihood(normal, density, gain, ())
 geometry = read_geometry(files.geometry)
 if files.weights:
     config = read_proposal_config(params.settings)
-    count = round(config.places * len(chain))
+    count = round(max(config.places) * len(chain))
     proposer = read_proposer(files.weights, files.card)
     proposals = propose_candidates(normal, chain.sequence, proposer, count)
     traces = trace_proposals(likelihood, proposals, geometry, config)

@@ -78,6 +78,11 @@ class Evidence:
             return "abstain"
         return "doubtful" if self.suspect().any() else "found"
 
+    @property
+    def deviation(self) -> Float[Tensor, " residue"]:
+        """Deviation of each amplitude from 1, in its standard deviations."""
+        return (self.amplitudes - 1.0) / self.amplitude_sd
+
     def seen(self) -> Bool[Tensor, " residue"]:
         """Tell which residues the images show: the others are the prior's word.
 
@@ -94,7 +99,7 @@ class Evidence:
         squared deviations over a stretch, freed of their correlation, are χ². Of those
         that stand in each other's place some are too heavy and some too light.
         """
-        deviation = ((self.amplitudes - 1.0) / self.amplitude_sd).double()
+        deviation = self.deviation.double()
         length = min(STRETCH, len(deviation))
         starts = torch.arange(len(deviation) - length + 1)
         stretches = starts[:, None] + torch.arange(length)

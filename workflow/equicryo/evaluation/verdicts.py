@@ -100,8 +100,7 @@ def amplitude_misfit(evidence: Evidence) -> float:
     1 for the right sequence in its place; light residues that stand where heavy ones
     belong make it larger.
     """
-    deviation = (evidence.amplitudes - 1.0) / evidence.amplitude_sd
-    return float(deviation.square().mean())
+    return float(evidence.deviation.square().mean())
 
 
 def judge(

@@ -10,6 +10,7 @@ from jaxtyping import Float, Float64, Int64
 from scipy.ndimage import convolve
 from torch import Tensor
 
+from equicryo.errors import InputError
 from equicryo.inference.candidates import cover_greedily, sample_map
 from equicryo.models.precision import bfloat16_is_fast
 from equicryo.models.proposer import CELL, Marks, Proposer
@@ -137,8 +138,18 @@ def propose_candidates(
         sequence: one-letter codes.
         proposer: trained.
         count: how many places.
+
+    Raises:
+        InputError: the images' pixels are coarser than any that the network has seen.
     """
-    edge = fitting_edge(normal.support_size * normal.pixel_size)
+    extent = normal.support_size * normal.pixel_size
+    edge = fitting_edge(extent)
+    if edge > normal.support_size:
+        raise InputError(
+            f"images: a pixel size of {normal.pixel_size:.3g} Å is too coarse for the "
+            f"network that proposes Cα positions, which needs {extent / edge:.3g} Å: "
+            "take images that are binned less, or residue_model: single"
+        )
     operator = blur_operator(normal, edge, WIDTH)
     pixel_size = operator.pixel_size
     variance = point_variance(sequence, pixel_size)

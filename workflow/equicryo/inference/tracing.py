@@ -90,13 +90,13 @@ class ProposalTracingConfig:
     """How a chain with side chains is traced.
 
     Attributes:
-        places: that a trace may visit, a residue.
+        places: numbers of them that a trace may visit, a residue; each is searched.
         refinement_steps: of a trace, at most.
-        refined: traces that are refined.
+        refined: traces of each search that are refined.
         search: how widely.
     """
 
-    places: float
+    places: tuple[float, ...]
     refinement_steps: int
     refined: int
     search: SearchConfig
@@ -111,7 +111,9 @@ def read_bead_config(block: dict) -> BeadTracingConfig:
 
 def read_proposal_config(block: dict) -> ProposalTracingConfig:
     """Build the settings from a validated block of the config."""
-    return ProposalTracingConfig(**{**block, "search": SearchConfig(**block["search"])})
+    search = SearchConfig(**block["search"])
+    places = tuple(block["places"])
+    return ProposalTracingConfig(**{**block, "places": places, "search": search})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -214,15 +216,19 @@ def trace_proposals(
     Returns:
         As from `trace_beads`.
     """
-    positions = proposals.places
-    bonds = proposals.score_bonds(positions)
-    graph = build_graph(positions, bonds, len(positions), geometry)
-    seen = proposals.score_residues(positions)
-    scores = np.full((len(seen), len(graph.positions)), WORST)
-    scores[:, : len(positions)] = seen
-    traces = keep_distinct(_refine_best(graph, scores, likelihood, config))
+    residues = len(proposals.sequence_types)
+    traces: list[RefinedTrace] = []
+    # Of few places the right ones are soon found, of many one is missing less often.
+    for share in config.places:
+        positions = proposals.places[: round(share * residues)]
+        bonds = proposals.score_bonds(positions)
+        graph = build_graph(positions, bonds, len(positions), geometry)
+        scores = np.full((residues, len(graph.positions)), WORST)
+        scores[:, : len(positions)] = proposals.score_residues(positions)
+        found = _refine_best(graph, scores, likelihood, config)
+        traces = keep_distinct([*traces, *found])
     if not traces:
-        _tell_nothing_fits(len(scores))
+        _tell_nothing_fits(residues)
     return traces
 
 
