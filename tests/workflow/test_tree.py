@@ -99,8 +99,10 @@ def test_published_data_sets_differ_from_the_centre_in_one_factor():
     config = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     stacks, datasets = config["stacks"], config["datasets"]
     centre = datasets["1hel_200"]
-    settings = stacks[centre["stack"]]
+    centres = {0: stacks[centre["stack"]], "deposited": stacks["1hel_a"]}
+    assert centres["deposited"] == {**centres[0], "conformer": "deposited"}
     for name, stack in stacks.items():
+        settings = centres[stack["conformer"]]
         changed = {key for key, value in stack.items() if value != settings[key]}
         changed -= {"target"}
         assert len(changed) <= 1 or changed == {"pose_error_deg", "shift_error"}, name
