@@ -135,8 +135,8 @@ def test_published_run_can_be_planned(checkout):
     paper.replace(checkout.folder / "config/test.yaml")
     planned = checkout.planned()
     assert planned["reconstruct_map"] == 1
-    # Four stacks of 10,000 images, four of one chunk, 19 of 1,000 images.
-    assert planned["simulate_images"] == 4 * 20 + 4 + 19 * 2
+    # Six stacks of 10,000 images, four of one chunk, 19 of 1,000 images.
+    assert planned["simulate_images"] == 6 * 20 + 4 + 19 * 2
     # Whole chunks are shared: 20 of each large stack and 2 of the next, and parts.
     parts = 6 + 3 + 4 + 2 * 3 + 8 * 3 + 11 * 2
     assert planned["compress_images"] == 4 * 20 + 19 * 2 + parts

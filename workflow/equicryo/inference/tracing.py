@@ -17,6 +17,7 @@ from jaxtyping import Float64
 
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.proposals import Proposals
+from equicryo.inference.register_shifts import mend_registers
 from equicryo.inference.trace_graph import TraceGraph, build_graph
 from equicryo.inference.trace_search import SearchConfig, search_traces
 from equicryo.inference.tracing_beads import (
@@ -92,7 +93,7 @@ class ProposalTracingConfig:
     Attributes:
         places: numbers of them that a trace may visit, a residue; each is searched.
         refinement_steps: of a trace, at most.
-        refined: traces of each search that are refined.
+        refined: traces of each search that are refined, and of all that are mended.
         search: how widely.
     """
 
@@ -229,7 +230,10 @@ def trace_proposals(
         traces = keep_distinct([*traces, *found])
     if not traces:
         _tell_nothing_fits(residues)
-    return traces
+    best, others = traces[: config.refined], traces[config.refined :]
+    steps = config.refinement_steps
+    mended = [mend_registers(trace, likelihood, steps) for trace in best]
+    return keep_distinct([*mended, *others])
 
 
 def keep_distinct(traces: list[RefinedTrace]) -> list[RefinedTrace]:
