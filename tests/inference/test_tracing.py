@@ -8,6 +8,7 @@ import torch
 
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.proposals import Proposals
+from equicryo.inference.register_shifts import mend_registers, shift_stretches
 from equicryo.inference.trace_search import SearchConfig
 from equicryo.inference.tracing import (
     BeadProblem,
@@ -219,6 +220,34 @@ def test_refinement_returns_to_the_truth(small) -> None:
     noise = torch.randn(20, 3, generator=torch.Generator().manual_seed(1))
     refined = refine_trace(small.truth + 0.5 * noise, small.problem.likelihood, 80)
     assert float(rmsd_unaligned(refined.coordinates, small.truth)) < 0.1
+
+
+def test_a_stretch_a_residue_off_is_mended(small) -> None:
+    """From the ninth residue on each stands in the place of the one before."""
+    index = np.arange(20)
+    places = index - np.interp(index, (4, 8), (0, 1))
+    axes = [np.interp(places, index, axis) for axis in small.truth.T.numpy()]
+    wrong = torch.from_numpy(np.stack(axes, -1))
+    stuck = refine_trace(wrong, small.problem.likelihood, 80)
+    assert float(rmsd_unaligned(stuck.coordinates, small.truth)) > 1.0
+    mended = mend_registers(stuck, small.problem.likelihood, 80)
+    assert mended.log_posterior > stuck.log_posterior
+    assert float(rmsd_unaligned(mended.coordinates, small.truth)) < 0.1
+
+
+def test_a_trace_without_fault_stays(small) -> None:
+    right = refine_trace(small.truth, small.problem.likelihood, 80)
+    assert mend_registers(right, small.problem.likelihood, 80) is right
+
+
+def test_stretches_shift_along_the_chain_either_way() -> None:
+    line = 3.8 * torch.eye(3).double()[0] * torch.arange(12.0)[:, None]
+    moved = (shift_stretches(line) - line)[..., 0] / 3.8
+    ahead, back = moved[::2], moved[1::2]
+    torch.testing.assert_close(ahead, -back)
+    # The whole chain is one of the stretches, and goes straight on beyond its ends.
+    torch.testing.assert_close(ahead.amax(1), torch.ones(len(ahead)).double())
+    assert torch.isclose(ahead.amin(1), torch.ones(1).double()).any()
 
 
 def test_restraints_have_the_right_gradient() -> None:

@@ -1,6 +1,5 @@
 """A chain whose side chains show is traced through what the proposer sees."""
 
-import numpy as np
 import pytest
 import yaml
 
