@@ -84,6 +84,9 @@ def test_only_training_chains_are_learnt_and_only_validation_chains_tested(
         "training"
     }
     assert len(data.all_atom.volume) == len(data.all_atom.pixel_index) == 12
+    # None of these is learnt.
+    names = {one.name for one in data.examples.atoms}
+    assert len(names) >= len(atoms) - 12 - 20
     # A protein of 60 to 200 residues, of about 57 electrons each.
     sizes = torch.tensor(GRID["pixel_sizes"])[data.all_atom.pixel_index]
     electrons = data.all_atom.volume.sum((1, 2, 3)) * sizes**2

@@ -4,7 +4,7 @@ import torch
 
 from equicryo.evaluation.fsc import low_pass
 from equicryo.io.checkpoints import train_with_checkpoints
-from equicryo.io.residue_model import read_residue_model
+from equicryo.io.residue_model import read_rebuilt_chains, read_residue_model
 from equicryo.models.voxel_denoiser import (
     VoxelDenoiser,
     VoxelNetworkConfig,
@@ -14,11 +14,15 @@ from equicryo.models.voxel_examples import (
     MODEL_B_FACTOR,
     GridConfig,
     VolumeExamples,
+    atomic_volume,
     chain_volume,
 )
 from equicryo.models.voxel_training import VoxelTraining, VoxelTrainingConfig
 from equicryo.models.voxel_whitening import fit_spectrum
+from equicryo.physics.all_atom import scatter_atoms
 from equicryo.physics.residue_density import residue_blobs
+from equicryo.physics.simulation import specimen_map
+from equicryo.structure.atoms import AtomicModel, alpha_carbons
 from equicryo.structure.chain_set import ChainSet
 from equicryo.structure.residues import residue_electrons
 
@@ -88,6 +92,38 @@ def test_orientations_differ_and_hands_do_not(examples):
     assert float((first - second).abs().max()) > 0.1 * float(first.max())
     again = examples.make([0, 0], torch.Generator().manual_seed(1)).volume
     assert torch.equal(again, torch.stack([first, second]))
+
+
+@pytest.fixture(scope="module")
+def atoms() -> list[AtomicModel]:
+    return read_rebuilt_chains("resources/residue_model/training_chains.npz")[:3]
+
+
+def test_atomic_volume_is_the_density_that_images_are_made_of(atoms):
+    one = atoms[0]
+    places = one.coordinates - alpha_carbons(one).coordinates.mean(0)
+    found = atomic_volume(one, places, (32, 2.0))
+    expected = specimen_map(scatter_atoms(one, places), 32, 2.0).float()
+    # The other one is cut at Nyquist as a sphere, this one by shells.
+    assert (
+        float(torch.corrcoef(torch.stack([found, expected]).flatten(1))[0, 1]) > 0.999
+    )
+    torch.testing.assert_close(found.sum(), expected.sum(), rtol=1e-3, atol=0.0)
+
+
+def test_half_of_the_volumes_drawn_have_all_atoms(chains, model, atoms):
+    both = VolumeExamples(
+        chains,
+        model,
+        GridConfig(box_size=32, pixel_sizes=(1.0, 2.0, 4.0), b_factors=(10.0, 80.0)),
+        atoms,
+    )
+    assert len(both.pixel_indices) == len(both.chains) + len(both.atoms)
+    batch = both.draw(40, torch.Generator().manual_seed(0))
+    # No chain of the others has more than 30 residues.
+    sizes = torch.tensor(both.grid.pixel_sizes)[batch.pixel_index]
+    electrons = batch.volume.sum((1, 2, 3)) * sizes**2
+    assert 12 <= int((electrons > 2500.0).sum()) <= 28
 
 
 def test_chain_volume_is_the_residue_models_at_its_own_b_factor(model):

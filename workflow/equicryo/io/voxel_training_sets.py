@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from equicryo.errors import InputError
 from equicryo.io.arrays import arrays_sha256
@@ -19,15 +18,10 @@ from equicryo.io.training_sets import (
 from equicryo.models.voxel_denoiser import VoxelDenoiser
 from equicryo.models.voxel_examples import GridConfig, VolumeBatch, VolumeExamples
 from equicryo.models.voxel_whitening import SpectralWhitening, fit_spectrum
-from equicryo.physics.all_atom import scatter_atoms
-from equicryo.physics.density import molecule_diameter
-from equicryo.physics.rotations import draw_rotations
-from equicryo.physics.simulation import specimen_map
 from equicryo.seeds import derive_generator
-from equicryo.structure.atoms import alpha_carbons
 
 ALL_ATOM_VOLUMES = 12
-"""Chains with all their atoms, on which the prior's errors are measured."""
+"""Chains with all their atoms, not trained on, to measure the prior's errors."""
 
 MEASURED_VOLUMES = 64
 """Training volumes behind the spectrum of each pixel size, and behind the floor."""
@@ -40,8 +34,8 @@ class VoxelTrainingSet:
     Attributes:
         examples: training data.
         held_out: volumes of validation chains, for the denoising test.
-        all_atom: volumes of training chains with all their atoms, as images show them:
-            how far the residue model is from these counts among the prior's errors.
+        all_atom: volumes of chains with all their atoms, as images show them, that are
+            kept from the training: on them the prior's errors are measured.
         whitening: spectra of the training data.
         floor: least density of training volumes, e⁻/Å³ × pixel size.
         sha256: of the training chains.
@@ -85,7 +79,13 @@ def read_voxel_training_set(
     training = read_training_chains(files, count, seed)
     targets, splits = read_held_out_chains(files)
     validation = [i for i, n in enumerate(targets.ids) if splits[n] == "validation"]
-    examples = VolumeExamples(training, model, grid)
+    atoms = read_rebuilt_chains(files["atoms"])
+    chance = derive_generator(seed, "all_atom_volumes")
+    order = torch.randperm(len(atoms), generator=chance).tolist()
+    shuffled = [atoms[index] for index in order]
+    spared, learnt = shuffled[:ALL_ATOM_VOLUMES], shuffled[ALL_ATOM_VOLUMES:]
+    examples = VolumeExamples(training, model, grid, learnt)
+    whole = VolumeExamples(training.select([]), model, grid, spared)
     unseen = VolumeExamples(targets.select(validation), model, grid)
     measured = _measured_volumes(examples, derive_generator(seed, "fit_spectrum"))
     return VoxelTrainingSet(
@@ -93,9 +93,7 @@ def read_voxel_training_set(
         held_out=unseen.make(
             list(range(len(unseen.chains))), derive_generator(seed, "held_out_volumes")
         ),
-        all_atom=_all_atom_volumes(
-            files["atoms"], grid, derive_generator(seed, "all_atom_volumes")
-        ),
+        all_atom=whole.make(range(len(whole.atoms)), chance),
         whitening=fit_spectrum(
             measured.volume, measured.pixel_index, len(grid.pixel_sizes)
         ),
@@ -121,29 +119,6 @@ def _measured_volumes(
         order = torch.randperm(len(fitting), generator=generator)[:MEASURED_VOLUMES]
         chosen += [fitting[index] for index in order.tolist()]
     return examples.make(chosen, generator)
-
-
-def _all_atom_volumes(
-    path: str, grid: GridConfig, generator: torch.Generator
-) -> VolumeBatch:
-    """Make volumes of some chains with all their atoms, each turned at random."""
-    chains = read_rebuilt_chains(path)
-    volumes: list[Tensor] = []
-    indices: list[int] = []
-    for number in torch.randperm(len(chains), generator=generator).tolist():
-        atoms = chains[number]
-        alpha = alpha_carbons(atoms).coordinates
-        index = grid.pixel_index(molecule_diameter(torch.from_numpy(alpha)))
-        if index is None or len(volumes) == ALL_ATOM_VOLUMES:
-            continue
-        rotation = draw_rotations(1, generator=generator)[0].numpy()
-        specimen = scatter_atoms(
-            atoms, (atoms.coordinates - alpha.mean(0)) @ rotation.T
-        )
-        pixel_size = grid.pixel_sizes[index]
-        volumes.append(specimen_map(specimen, grid.box_size, pixel_size).float())
-        indices.append(index)
-    return VolumeBatch(volume=torch.stack(volumes), pixel_index=torch.tensor(indices))
 
 
 def describe_voxel_prior(

@@ -1,13 +1,15 @@
 """What a voxel prior learns from: density of chains, made anew for every batch."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from equicryo.physics.all_atom import scatter_atoms
 from equicryo.physics.density import (
     MARGIN,
     band_limited_volume,
@@ -17,6 +19,7 @@ from equicryo.physics.gaussian_posterior import filter_volume
 from equicryo.physics.residue_density import residue_blobs
 from equicryo.physics.rotations import draw_rotations
 from equicryo.physics.spectra import below_nyquist
+from equicryo.structure.atoms import AtomicModel, alpha_carbons
 from equicryo.structure.chain_set import ChainSet
 from equicryo.structure.flexibility import relative_b_factors
 from equicryo.structure.residue_model import BLOBS, ResidueModel
@@ -29,6 +32,9 @@ LEAST_VARIANCE = 0.05
 
 LARGEST_SHIFT = 2.0
 """Å, along each axis, of a chain's centroid from the box's centre."""
+
+ALL_ATOM_SHARE = 0.5
+"""Of the volumes drawn, those of chains with all their atoms, where there are any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,61 +85,104 @@ class VolumeBatch:
 
 
 class VolumeExamples:
-    """Density of chains by the residue model, turned at random; no volume is stored."""
+    """Density of chains, turned at random; no volume is stored.
 
-    def __init__(self, chains: ChainSet, model: ResidueModel, grid: GridConfig) -> None:
+    Most chains are known by their Cα alone, and the residue model gives them side
+    chains; some have all their atoms, as images show them.
+
+    Attributes:
+        chains: known by their Cα.
+        atoms: with all their atoms; they are counted on from the last of `chains`.
+        pixel_indices: at which of the prior's pixel sizes each of both is sampled.
+    """
+
+    def __init__(
+        self,
+        chains: ChainSet,
+        model: ResidueModel,
+        grid: GridConfig,
+        atoms: Sequence[AtomicModel] = (),
+    ) -> None:
         """Keep the chains that fit into the largest box.
 
         Args:
             chains: of standard residues.
             model: constants of the residue model.
             grid: which volumes are made of them.
+            atoms: chains with all their atoms.
         """
-        diameters = [
-            molecule_diameter(torch.from_numpy(chains.coordinates_of(index)))
-            for index in range(len(chains))
+        traces = [chains.coordinates_of(index) for index in range(len(chains))]
+        pixels = [_pixel_index(trace, grid) for trace in traces]
+        fitting = [number for number, index in enumerate(pixels) if index is not None]
+        atom_pixels = [_pixel_index(alpha_carbons(a).coordinates, grid) for a in atoms]
+        kept = [
+            (one, index)
+            for one, index in zip(atoms, atom_pixels, strict=True)
+            if index is not None
         ]
-        indices = [grid.pixel_index(diameter) for diameter in diameters]
-        fitting = [number for number, index in enumerate(indices) if index is not None]
         self.chains = chains.select(fitting)
-        self.pixel_indices = [indices[number] for number in fitting]
+        self.atoms = [one for one, _ in kept]
+        self.pixel_indices = [pixels[number] for number in fitting]
+        self.pixel_indices += [index for _, index in kept]
         self.model = model
         self.grid = grid
 
     def draw(self, count: int, generator: torch.Generator) -> VolumeBatch:
-        """Draw volumes of chains, with repetition."""
-        chosen = torch.randint(len(self.chains), (count,), generator=generator)
+        """Draw volumes, with repetition."""
+        chains = torch.randint(len(self.chains), (count,), generator=generator)
+        if not self.atoms:
+            return self.make(chains.tolist(), generator)
+        atoms = torch.randint(len(self.atoms), (count,), generator=generator)
+        whole = torch.rand(count, generator=generator) < ALL_ATOM_SHARE
+        chosen = torch.where(whole, len(self.chains) + atoms, chains)
         return self.make(chosen.tolist(), generator)
 
-    def make(self, chains: list[int], generator: torch.Generator) -> VolumeBatch:
-        """Make a volume of each chain, its pose and B-factors drawn at random.
+    def make(self, indices: Sequence[int], generator: torch.Generator) -> VolumeBatch:
+        """Make volumes, poses and B-factors drawn at random.
 
         Args:
-            chains: their indices.
+            indices: of chains.
             generator: source of the randomness.
         """
-        volumes = [self._volume(index, generator) for index in chains]
-        indices = [self.pixel_indices[index] for index in chains]
+        volumes = [self._volume(index, generator) for index in indices]
+        pixels = [self.pixel_indices[index] for index in indices]
         return VolumeBatch(
-            volume=torch.stack(volumes), pixel_index=torch.tensor(indices)
+            volume=torch.stack(volumes), pixel_index=torch.tensor(pixels)
         )
 
     def _volume(self, index: int, generator: torch.Generator) -> Tensor:
-        chain = self.chains.coordinates_of(index)
+        grid = (self.grid.box_size, self.grid.pixel_sizes[self.pixel_indices[index]])
+        if index < len(self.chains):
+            alpha = self.chains.coordinates_of(index)
+            pose = self._draw_pose(alpha, generator)
+            sequence = self.chains.sequence_of(index)
+            b_factors = self._draw_b_factors(alpha, generator)
+            return chain_volume(pose(alpha), sequence, b_factors, self.model, grid)
+        atoms = self.atoms[index - len(self.chains)]
+        alpha = alpha_carbons(atoms).coordinates
+        pose = self._draw_pose(alpha, generator)
+        b_factors = self._draw_b_factors(alpha, generator)[atoms.residue_index]
+        sharp = replace(atoms, b_factors=b_factors)
+        return atomic_volume(sharp, pose(atoms.coordinates), grid)
+
+    def _draw_pose(
+        self, alpha: np.ndarray, generator: torch.Generator
+    ) -> Callable[[np.ndarray], np.ndarray]:
         rotation = draw_rotations(1, generator=generator)[0].numpy()
-        shift = 2.0 * torch.rand(3, dtype=torch.float64, generator=generator) - 1.0
-        placed = (chain - chain.mean(0)) @ rotation.T + LARGEST_SHIFT * shift.numpy()
+        unit = 2.0 * torch.rand(3, dtype=torch.float64, generator=generator) - 1.0
+        shift, centre = LARGEST_SHIFT * unit.numpy(), alpha.mean(0)
+        return lambda places: (places - centre) @ rotation.T + shift
+
+    def _draw_b_factors(
+        self, alpha: np.ndarray, generator: torch.Generator
+    ) -> np.ndarray:
         low, high = (math.log(value) for value in self.grid.b_factors)
         unit = float(torch.rand((), generator=generator))
-        b_factors = math.exp(low + (high - low) * unit) * relative_b_factors(chain)
-        pixel_size = self.grid.pixel_sizes[self.pixel_indices[index]]
-        return chain_volume(
-            placed,
-            self.chains.sequence_of(index),
-            b_factors,
-            self.model,
-            (self.grid.box_size, pixel_size),
-        )
+        return math.exp(low + (high - low) * unit) * relative_b_factors(alpha)
+
+
+def _pixel_index(alpha: np.ndarray, grid: GridConfig) -> int | None:
+    return grid.pixel_index(molecule_diameter(torch.from_numpy(alpha)))
 
 
 def chain_volume(
@@ -163,5 +212,26 @@ def chain_volume(
     place = blobs.placement.place(torch.from_numpy(coordinates))
     volume = band_limited_volume(
         place.float(), blobs.weights.float(), variance.sqrt().float(), *grid
+    )
+    return filter_volume(volume, below_nyquist(grid[0]).to(volume))
+
+
+def atomic_volume(
+    atoms: AtomicModel, coordinates: np.ndarray, grid: tuple[int, float]
+) -> Float[Tensor, "z y x"]:
+    """Sample the density of a chain with all its atoms.
+
+    Args:
+        atoms: elements, B-factors and occupancies.
+        coordinates: of the atoms, Å, `float[atom, 3]`.
+        grid: edge, voxels, and pixel size, Å.
+
+    Returns:
+        e⁻/Å³ × pixel size below the Nyquist frequency, as in maps made of images,
+        float32.
+    """
+    blobs = scatter_atoms(atoms, coordinates)
+    volume = band_limited_volume(
+        blobs.coordinates.float(), blobs.weights.float(), blobs.width.float(), *grid
     )
     return filter_volume(volume, below_nyquist(grid[0]).to(volume))
