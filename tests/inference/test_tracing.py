@@ -1,10 +1,12 @@
 """A small chain in noise-free normal equations of images in all directions."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.proposals import Proposals
@@ -16,6 +18,8 @@ from equicryo.inference.tracing import (
     ProposalTracingConfig,
     describe_bead_problem,
     keep_distinct,
+    read_bead_config,
+    read_proposal_config,
     trace_beads,
     trace_proposals,
 )
@@ -185,6 +189,18 @@ def test_a_chain_is_traced_through_proposals(small) -> None:
         likelihood, propose(small, places), geometry, PROPOSAL_CONFIG
     )
     assert float(rmsd_unaligned(traces[0].coordinates, small.truth)) < 0.1
+
+
+@pytest.mark.parametrize("name", ["config", "paper", "test"])
+def test_settings_of_each_config_are_read(name) -> None:
+    path = Path(__file__).parents[2] / f"config/{name}.yaml"
+    tracing = yaml.safe_load(path.read_text())["tracing"]
+    beads = read_bead_config(tracing["beads"])
+    proposals = read_proposal_config(tracing["proposals"])
+    assert beads.beads == tuple(tracing["beads"]["beads"])
+    assert proposals.places == tuple(tracing["proposals"]["places"])
+    for config in (beads, proposals):
+        assert config.search.beam > config.search.variants
 
 
 def test_a_map_of_coarse_pixels_is_covered_on_its_own_grid(small) -> None:
