@@ -139,7 +139,7 @@ def test_published_run_can_be_planned(checkout):
     assert planned["simulate_images"] == 6 * 20 + 4 + 19 * 2
     # Whole chunks are shared: 20 of each large stack and 2 of the next, and parts.
     parts = 6 + 3 + 4 + 2 * 3 + 8 * 3 + 11 * 2
-    assert planned["compress_images"] == 4 * 20 + 19 * 2 + parts
+    assert planned["compress_images"] == 6 * 20 + 19 * 2 + parts
 
 
 def test_a_fresh_checkout_can_be_planned(checkout):
