@@ -53,9 +53,14 @@ MEASURED = [
     name for name, dataset in config["datasets"].items() if "particles" in dataset
 ]
 SIMULATED = [name for name in config["datasets"] if name not in MEASURED]
-BEADED = [
-    name for name in SIMULATED if config["datasets"][name]["residue_model"] == "single"
-]
+
+
+def shows_side_chains(dataset):
+    """Tell whether a dataset's residues have density beyond their Cα's blob."""
+    return config["datasets"][dataset]["residue_model"] == "full"
+
+
+BEADED = [name for name in SIMULATED if not shows_side_chains(name)]
 
 
 def one_of(names):
@@ -204,8 +209,9 @@ def density_settings(dataset):
 
 def density_constants(dataset):
     """Return the file of the residue model's constants where it is used."""
-    full = config["datasets"][dataset]["residue_model"] == "full"
-    return "resources/residue_model/constants.json" if full else []
+    if shows_side_chains(dataset):
+        return "resources/residue_model/constants.json"
+    return []
 
 
 def is_measured(wildcards):
@@ -221,14 +227,14 @@ def planted_file(wildcards, name):
 
 def proposer_file(dataset, name):
     """Return a file of the network that proposes candidates where side chains show."""
-    full = config["datasets"][dataset]["residue_model"] == "full"
-    return f"{config['tracing']['proposer']}/{name}" if full else []
+    if shows_side_chains(dataset):
+        return f"{config['tracing']['proposer']}/{name}"
+    return []
 
 
 def tracing_settings(dataset):
     """Return how a chain is traced in a dataset's images."""
-    full = config["datasets"][dataset]["residue_model"] == "full"
-    return config["tracing"]["proposals" if full else "beads"]
+    return config["tracing"]["proposals" if shows_side_chains(dataset) else "beads"]
 
 
 def traced_sampler(wildcards):

@@ -218,14 +218,16 @@ def trace_proposals(
         As from `trace_beads`.
     """
     residues = len(proposals.sequence_types)
+    bonds = proposals.score_bonds(proposals.places)
+    seen = proposals.score_residues(proposals.places)
     traces: list[RefinedTrace] = []
     # Of few places the right ones are soon found, of many one is missing less often.
     for share in config.places:
         positions = proposals.places[: round(share * residues)]
-        bonds = proposals.score_bonds(positions)
-        graph = build_graph(positions, bonds, len(positions), geometry)
+        count = len(positions)
+        graph = build_graph(positions, bonds[:count, :count], count, geometry)
         scores = np.full((residues, len(graph.positions)), WORST)
-        scores[:, : len(positions)] = proposals.score_residues(positions)
+        scores[:, :count] = seen[:, :count]
         found = _refine_best(graph, scores, likelihood, config)
         traces = keep_distinct([*traces, *found])
     if not traces:
