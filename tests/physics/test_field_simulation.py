@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from equicryo.physics.compression import compress_images
-from equicryo.physics.deconvolution import half_grid_frequencies
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.field_simulation import (
     ImagingConditions,
@@ -19,6 +18,7 @@ from equicryo.physics.optics import Optics, unastigmatic
 from equicryo.physics.pose import Pose, Views
 from equicryo.physics.rotations import draw_rotations
 from equicryo.physics.simulation import Specimen, clean_images, noise_variance
+from equicryo.physics.spectra import half_grid_frequencies
 
 EDGE, PIXEL_SIZE, BOX = 16, 2.0, 32
 WIDTH = 2.2

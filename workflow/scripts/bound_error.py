@@ -23,9 +23,8 @@ torch.set_num_threads(snakemake.threads)
 files, params = snakemake.input, snakemake.params
 
 chain = read_chain(files.truth)
-normal = read_normal(files.normal)
-operator = prepare_operator(normal)
 density = read_density(params.density, files.constants, chain.sequence)
+operator = prepare_operator(density.discount(read_normal(files.normal)))
 volume = partial(
     density.volume,
     box_size=operator.support_size,

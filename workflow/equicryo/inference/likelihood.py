@@ -135,6 +135,8 @@ def prepare_likelihood(
 ) -> ResidueLikelihood:
     """Prepare the operators of every resolution in float32, each on a grid that fits.
 
+    What the density model cannot explain counts as noise.
+
     Args:
         normal: of the images.
         density: from Cα to what the images show.
@@ -142,6 +144,7 @@ def prepare_likelihood(
         blurs: resolutions besides the full one, Å.
     """
     ladder = sorted({*blurs, 0.0}, reverse=True)
+    normal = density.discount(normal)
     return ResidueLikelihood(
         operators={blur: _operator(normal, density.width, blur) for blur in ladder},
         density=density,

@@ -18,6 +18,7 @@ from equicryo.structure.residue_model import (
     BACKBONE,
     BLOBS,
     FEATURES,
+    MISFIT_SHELLS,
     ResidueModel,
     blob_mask,
 )
@@ -60,7 +61,12 @@ def write_residue_model(
     backbone = {
         blob: _constants(model, 0, index) for index, blob in enumerate(BACKBONE)
     }
-    content = {"training": training, "backbone": backbone, "side_chains": side_chains}
+    content = {
+        "training": training,
+        "misfit": [_rounded(value) for value in model.misfit],
+        "backbone": backbone,
+        "side_chains": side_chains,
+    }
     write_document(path, content)
 
 
@@ -94,12 +100,13 @@ def read_residue_model(path: str | Path) -> ResidueModel:
                 weights[kind, index] = constants["weight"]
                 widths[kind, index] = constants["width"]
                 offsets[kind, index] = constants["offset"]
+        misfit = np.array(content["misfit"], dtype=np.float64).reshape(MISFIT_SHELLS)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not the constants of a residue model ({error!r}): restore the "
             "file, or make it anew with the rule fit_residue_model"
         ) from error
-    return ResidueModel(offsets=offsets, weights=weights, widths=widths)
+    return ResidueModel(offsets=offsets, weights=weights, widths=widths, misfit=misfit)
 
 
 def read_density(

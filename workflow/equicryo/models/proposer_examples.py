@@ -12,7 +12,6 @@ from equicryo.models.proposer import CELL, MULTIPLE
 from equicryo.physics.deconvolution import (
     STRENGTHS,
     describe_resolution,
-    half_grid_frequencies,
     point_variance,
 )
 from equicryo.physics.density import MARGIN, molecule_diameter
@@ -24,6 +23,7 @@ from equicryo.physics.field_simulation import (
 from equicryo.physics.optics import Optics
 from equicryo.physics.residue_density import ChainDensity, residue_blobs, single_blobs
 from equicryo.physics.rotations import draw_rotations
+from equicryo.physics.spectra import half_grid_frequencies
 from equicryo.structure.chain_set import ChainSet
 from equicryo.structure.residue_model import ResidueModel
 from equicryo.structure.residues import residue_types

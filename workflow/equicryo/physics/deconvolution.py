@@ -20,6 +20,7 @@ from torch import Tensor
 from equicryo.physics.density import gaussian_filter
 from equicryo.physics.normal_equations import NormalEquations, coarsen
 from equicryo.physics.normal_operator import NormalOperator, prepare_operator
+from equicryo.physics.spectra import half_grid_frequencies
 from equicryo.physics.wiener import wiener_map
 from equicryo.structure.residues import residue_electrons
 
@@ -103,17 +104,3 @@ def describe_resolution(
         within = (frequency * resolution - 1.0).abs() < SHELL_WIDTH
         means.append(transfer[within].mean())
     return (variance * torch.stack(means)).clamp(min=LEAST_RATIO).log()
-
-
-def half_grid_frequencies(
-    box_size: int, pixel_size: float
-) -> Float[Tensor, "z y x_half"]:
-    """Return |k| of the half spectrum of a cubic grid, Å⁻¹, float32.
-
-    Args:
-        box_size: edge of the grid, voxels.
-        pixel_size: Å.
-    """
-    full = torch.fft.fftfreq(box_size, pixel_size)
-    half = torch.fft.rfftfreq(box_size, pixel_size)
-    return (full[:, None, None] ** 2 + full[:, None] ** 2 + half**2).sqrt()

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.physics.deconvolution import half_grid_frequencies
 from equicryo.physics.optics import Optics, contrast_transfer, unastigmatic
 from equicryo.physics.rotations import draw_rotations
+from equicryo.physics.spectra import half_grid_frequencies
 
 MANY_IMAGES = 300
 """Images from which on their slices are taken to fill Fourier space evenly."""

@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equicryo.physics.density import band_limited_volume, gaussian_volume
+from equicryo.physics.model_error import discount_misfit
+from equicryo.physics.normal_equations import NormalEquations
 from equicryo.structure.residue_model import (
     Placement,
     ResidueModel,
@@ -68,11 +70,19 @@ class ChainDensity(ABC):
             pixel_size: edge of a voxel, Å.
         """
 
+    @abstractmethod
+    def discount(self, normal: NormalEquations) -> NormalEquations:
+        """Take what this model cannot explain of a molecule for noise of its images.
+
+        Args:
+            normal: of the images.
+        """
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SingleBlobs(ChainDensity):
-    """One Gaussian a residue, at its Cα.
+    """One Gaussian a residue, at its Cα; for images that show nothing else.
 
     Attributes:
         weights: electrons of each residue.
@@ -124,6 +134,14 @@ class SingleBlobs(ChainDensity):
         )
         return self.weights.to(coordinates)[:, None, None, None] * blobs
 
+    def discount(self, normal: NormalEquations) -> NormalEquations:
+        """Return the normal equations as they are: nothing is unexplained.
+
+        Args:
+            normal: of the images.
+        """
+        return normal
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -134,11 +152,13 @@ class ResidueBlobs(ChainDensity):
         placement: where the blobs lie.
         weights: electrons of each.
         widths: standard deviation of each, Å.
+        misfit: see `ResidueModel`.
     """
 
     placement: Placement
     weights: Float[Tensor, " centre"]
     widths: Float[Tensor, " centre"]
+    misfit: Float[Tensor, " shell"]
 
     @property
     def width(self) -> float:
@@ -194,6 +214,14 @@ class ResidueBlobs(ChainDensity):
             ]
         )
 
+    def discount(self, normal: NormalEquations) -> NormalEquations:
+        """Add the model's error to the noise; see `discount_misfit`.
+
+        Args:
+            normal: of the images.
+        """
+        return discount_misfit(normal, self.misfit)
+
 
 def single_blobs(sequence: str, width: float) -> SingleBlobs:
     """Describe each residue by its electrons at its Cα.
@@ -224,4 +252,5 @@ def residue_blobs(sequence: str, model: ResidueModel) -> ResidueBlobs:
         placement=prepare_placement(model.offsets, sequence),
         weights=torch.from_numpy(weights),
         widths=torch.from_numpy(model.widths[types].ravel()[present]),
+        misfit=torch.from_numpy(model.misfit),
     )

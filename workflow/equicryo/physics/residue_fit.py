@@ -1,29 +1,33 @@
 """Fit of the residue model's constants to all-atom structures.
 
 Source: linear least squares for the places; weights are those of the atoms in a blob;
-widths make the sum of Gaussians nearest to the density of all heavy atoms (`all_atom`).
+widths make the sum of Gaussians nearest to the density of all heavy atoms (`all_atom`);
+the misfit is what is left of it.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from equicryo.physics.all_atom import scatter_atoms
+from equicryo.physics.all_atom import draw_atoms, inside_molecule, scatter_atoms
 from equicryo.physics.density import (
     band_limited_volume,
     molecule_diameter,
     support_size,
 )
-from equicryo.structure.atoms import AtomicModel
+from equicryo.physics.model_error import measure_misfit
+from equicryo.physics.residue_density import residue_blobs
+from equicryo.structure.atoms import AtomicModel, alpha_carbons
 from equicryo.structure.residue_model import (
     BACKBONE,
     BLOBS,
     FEATURES,
+    MISFIT_SHELLS,
     ResidueModel,
     blob_mask,
     local_features,
@@ -35,6 +39,9 @@ logger = logging.getLogger(__name__)
 
 PIXEL_SIZE = 1.25
 """Å: densities are compared up to a resolution of twice this."""
+
+FINE_PIXEL_SIZE = 1.0
+"""Å, at which the misfit is measured: its shells end at Nyquist."""
 
 RIDGE = 1e-3
 """Of the mean square of a feature: keeps rare types from fitting their noise."""
@@ -49,7 +56,7 @@ LARGEST = 256
 def fit_residue_model(
     chains: Sequence[AtomicModel], compared: Sequence[AtomicModel]
 ) -> ResidueModel:
-    """Fit places and weights first, then widths at the fitted places.
+    """Fit places and weights, then widths at these places, and see what is missing.
 
     Args:
         chains: unbroken, with all side chains, coordinates in Å.
@@ -57,8 +64,27 @@ def fit_residue_model(
             some thirty rounds.
     """
     offsets, weights = fit_offsets(chains), mean_weights(chains)
-    widths = fit_widths(compared, offsets, weights)
-    return ResidueModel(offsets=offsets, weights=weights, widths=widths)
+    model = ResidueModel(
+        offsets=offsets,
+        weights=weights,
+        widths=fit_widths(compared, offsets, weights),
+        misfit=np.zeros(MISFIT_SHELLS),
+    )
+    lacking = (_unexplained(atoms, model) for atoms in compared)
+    return replace(model, misfit=measure_misfit(lacking, FINE_PIXEL_SIZE))
+
+
+def _unexplained(
+    atoms: AtomicModel, model: ResidueModel
+) -> tuple[Float[Tensor, "z y x"], Bool[Tensor, "z y x"]]:
+    """Return the density that a model lacks of a chain, and where the chain is."""
+    whole = draw_atoms(atoms, FINE_PIXEL_SIZE, LARGEST)
+    edge = len(whole)
+    alpha = torch.from_numpy(alpha_carbons(atoms).coordinates)
+    explained = residue_blobs(atoms.sequence, model).volume(
+        alpha - alpha.mean(0), edge, FINE_PIXEL_SIZE, 0.0
+    )
+    return whole - explained, inside_molecule(atoms, FINE_PIXEL_SIZE, edge)
 
 
 def blob_members(

@@ -88,3 +88,17 @@ def shells_to_grid(
         edge: of the volume, voxels.
     """
     return values[..., shell_index(edge).to(values.device)]
+
+
+def half_grid_frequencies(
+    box_size: int, pixel_size: float
+) -> Float[Tensor, "z y x_half"]:
+    """Return |k| of the half spectrum of a cubic grid, Å⁻¹, float32.
+
+    Args:
+        box_size: edge of the grid, voxels.
+        pixel_size: Å.
+    """
+    full = torch.fft.fftfreq(box_size, pixel_size)
+    half = torch.fft.rfftfreq(box_size, pixel_size)
+    return (full[:, None, None] ** 2 + full[:, None] ** 2 + half**2).sqrt()

@@ -26,6 +26,9 @@ BACKBONE = BLOBS[:4]
 SHORTEST_BOND = 1.0
 """Virtual bonds shorter than about this, Å, point nowhere: their direction fades."""
 
+MISFIT_SHELL, MISFIT_SHELLS = 0.02, 25
+"""Width, Å⁻¹, and number of the shells in which the model's misfit is known."""
+
 VECTORS, INVARIANTS = 7, 7
 FEATURES = VECTORS * (1 + INVARIANTS)
 
@@ -38,11 +41,14 @@ class ResidueModel:
         offsets: coefficients of each blob's offset from the Cα, Å.
         weights: electrons of each blob, 0 where the type has none.
         widths: standard deviation of each blob, Å.
+        misfit: spectral density of what the model lacks of all atoms, (e⁻/Å³)² Å³, in
+            shells of `MISFIT_SHELL`.
     """
 
     offsets: Float64[np.ndarray, "type blob feature"]
     weights: Float64[np.ndarray, "type blob"]
     widths: Float64[np.ndarray, "type blob"]
+    misfit: Float64[np.ndarray, " shell"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
