@@ -8,6 +8,8 @@ import torch
 
 from equicryo.evaluation.noiseless import (
     density_correlation,
+    draw_atoms,
+    inside_molecule,
     most_likely_chain,
     typical_images,
 )
@@ -18,7 +20,6 @@ from equicryo.evaluation.residue_models import (
     side_chain_directions,
     tabulate_bias,
 )
-from equicryo.physics.all_atom import draw_atoms, inside_molecule
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.residue_density import SingleBlobs
 from equicryo.structure.atoms import AtomicModel
@@ -54,14 +55,14 @@ def atoms() -> AtomicModel:
 
 
 def test_drawn_atoms_hold_all_electrons(atoms) -> None:
-    volume = draw_atoms(atoms, 1.0, 128)
+    volume = draw_atoms(atoms)
     assert volume.shape == (24, 24, 24)
     electrons = residue_electrons("AGS").sum()
     assert volume.sum().item() == pytest.approx(electrons, rel=1e-3)
 
 
 def test_inside_is_within_three_angstrom_of_an_atom(atoms) -> None:
-    inside = inside_molecule(atoms, 1.0, EDGE)
+    inside = inside_molecule(atoms, EDGE)
     z, y, x = np.argwhere(inside.numpy()).T - EDGE // 2
     for voxel in np.stack([x, y, z], axis=1):
         assert np.linalg.norm(atoms.coordinates - voxel, axis=1).min() < 3.0

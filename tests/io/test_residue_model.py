@@ -15,6 +15,7 @@ from equicryo.structure.residue_model import (
     BACKBONE,
     BLOBS,
     FEATURES,
+    SHELLS,
     ResidueModel,
     blob_mask,
 )
@@ -31,14 +32,17 @@ def model() -> ResidueModel:
     offsets = draw.normal(size=(*mask.shape, FEATURES)) * mask[..., None]
     for array in (weights, widths, offsets):
         array[:, : len(BACKBONE)] = array[:1, : len(BACKBONE)]
-    return ResidueModel(offsets=offsets, weights=weights, widths=widths)
+    power, misfit = (draw.uniform(1, 9, SHELLS) for _ in range(2))
+    return ResidueModel(
+        offsets=offsets, weights=weights, widths=widths, power=power, misfit=misfit
+    )
 
 
 def test_constants_come_back_to_six_digits(tmp_path, model) -> None:
     path = tmp_path / "constants.json"
     write_residue_model(path, model, {"chains": 3})
     back = read_residue_model(path)
-    for name in ("offsets", "weights", "widths"):
+    for name in ("offsets", "weights", "widths", "power", "misfit"):
         expected = getattr(model, name)
         np.testing.assert_allclose(getattr(back, name), expected, rtol=1e-5)
     assert json.loads(path.read_text())["training"] == {"chains": 3}
@@ -51,6 +55,8 @@ def test_constants_come_back_to_six_digits(tmp_path, model) -> None:
         lambda content: content["side_chains"].pop("TRP"),
         lambda content: content["side_chains"]["ALA"]["CB"].pop("width"),
         lambda content: content["backbone"]["O"]["offset"].pop(),
+        lambda content: content.pop("power"),
+        lambda content: content["misfit"].pop(),
     ],
 )
 def test_damaged_constants_are_refused(tmp_path, model, spoil) -> None:

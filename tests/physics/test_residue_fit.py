@@ -13,6 +13,7 @@ from equicryo.physics.residue_fit import (
     fit_offsets,
     fit_widths,
     mean_weights,
+    measure_spectra,
 )
 from equicryo.structure.residue_model import BLOBS, blob_mask
 from equicryo.structure.residues import RESIDUES
@@ -61,8 +62,8 @@ def test_fit_finds_the_widths_that_made_a_density(chains, shipped, monkeypatch) 
     assert len(some) == 3
     make = residue_fit._density_problem
 
-    def made_up(atoms, offsets, weights):
-        problem = make(atoms, offsets, weights)
+    def made_up(atoms, offsets, weights, pixel_size):
+        problem = make(atoms, offsets, weights, pixel_size)
         widths = shipped.widths.ravel()
         groups = residue_fit._parameter_groups().ravel()
         of_group = np.zeros(groups.max() + 1)
@@ -86,6 +87,15 @@ def test_fit_finds_the_widths_that_made_a_density(chains, shipped, monkeypatch) 
         np.testing.assert_allclose(
             found[kind, mask], shipped.widths[kind, mask], atol=0.03
         )
+
+
+def test_shipped_spectra_are_those_of_the_training_chains(chains, shipped) -> None:
+    """Measured on fewer of them: chains hardly differ."""
+    found = measure_spectra(chains[:6], shipped)
+    shell = slice(6, None)
+    np.testing.assert_allclose(found.power[shell], shipped.power[shell], rtol=0.15)
+    np.testing.assert_allclose(found.misfit[shell], shipped.misfit[shell], rtol=0.15)
+    assert (shipped.misfit < 0.5 * shipped.power).all()
 
 
 def test_every_chain_behind_the_constants_is_a_training_chain(chains) -> None:

@@ -24,7 +24,8 @@ files, params = snakemake.input, snakemake.params
 
 chain = read_chain(files.truth)
 density = read_density(params.density, files.constants, chain.sequence)
-operator = prepare_operator(density.discount(read_normal(files.normal)))
+gain = gain_of(measured=params.measured)
+operator = prepare_operator(density.discount(read_normal(files.normal), gain))
 volume = partial(
     density.volume,
     box_size=operator.support_size,
@@ -32,7 +33,6 @@ volume = partial(
     blur=0.0,
 )
 truth = torch.from_numpy(chain.coordinates)
-gain = gain_of(measured=params.measured)
 curvature = gain.curvature(operator, volume(truth))
 fisher = position_information(truth, volume, curvature)
 

@@ -7,9 +7,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from equicryo.physics.all_atom import scatter_atoms
 from equicryo.physics.compression import compress_images
 from equicryo.physics.density import (
+    band_limited_volume,
     gaussian_filter,
+    molecule_diameter,
+    support_size,
 )
 from equicryo.physics.noise import white_power
 from equicryo.physics.normal_equations import NormalEquations
@@ -18,6 +22,7 @@ from equicryo.physics.optics import Optics, unastigmatic
 from equicryo.physics.pose import Pose, Views
 from equicryo.physics.residue_density import ChainDensity
 from equicryo.physics.rotations import draw_rotations
+from equicryo.structure.atoms import AtomicModel, alpha_carbons
 
 PIXEL_SIZE = 1.0
 BOX_SIZE = 128
@@ -27,7 +32,41 @@ VIEWS = 200
 DEFOCUS = (3000.0, 6000.0)
 """Å, as in the shipped configurations; also 300 kV, C_s 2.7 mm, w 0.1."""
 
+INSIDE = 3.0
+"""Å: voxels within this distance of an atom belong to the molecule."""
+
 ITERATIONS = 150
+
+
+def draw_atoms(atoms: AtomicModel) -> Float[Tensor, "z y x"]:
+    """Sample a molecule's electron scattering around its Cα centroid.
+
+    Args:
+        atoms: with all heavy atoms, Å.
+
+    Returns:
+        e⁻/Å³ × pixel size at 1 Å a voxel, up to Nyquist.
+    """
+    alpha = alpha_carbons(atoms).coordinates
+    specimen = scatter_atoms(atoms, atoms.coordinates - alpha.mean(0))
+    edge = support_size(
+        molecule_diameter(torch.from_numpy(alpha)), PIXEL_SIZE, BOX_SIZE
+    )
+    width = torch.as_tensor(specimen.width).to(specimen.weights)
+    return band_limited_volume(
+        specimen.coordinates, specimen.weights, width, edge, PIXEL_SIZE
+    )
+
+
+def inside_molecule(atoms: AtomicModel, box_size: int) -> Bool[Tensor, "z y x"]:
+    """Mark the voxels near atoms, the Cα centroid at the origin of `draw_atoms`."""
+    centre = alpha_carbons(atoms).coordinates.mean(0)
+    places = torch.from_numpy(atoms.coordinates - centre)
+    index = torch.arange(box_size, dtype=torch.float64) - box_size // 2
+    z, y, x = torch.meshgrid(3 * [PIXEL_SIZE * index], indexing="ij")
+    voxels = torch.stack([x, y, z], -1).flatten(0, 2)
+    nearest = torch.cat([torch.cdist(v, places).amin(1) for v in voxels.split(20_000)])
+    return (nearest < INSIDE).view((box_size,) * 3)
 
 
 def density_correlation(

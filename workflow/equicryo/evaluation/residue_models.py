@@ -15,13 +15,13 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from equicryo.evaluation.noiseless import (
-    BOX_SIZE,
     PIXEL_SIZE,
     density_correlation,
+    draw_atoms,
+    inside_molecule,
     most_likely_chain,
     typical_images,
 )
-from equicryo.physics.all_atom import draw_atoms, inside_molecule
 from equicryo.physics.residue_density import ChainDensity
 from equicryo.structure.atoms import AtomicModel, alpha_carbons
 from equicryo.structure.residue_model import BACKBONE
@@ -87,9 +87,9 @@ def compare_densities(
     """
     alpha = torch.from_numpy(alpha_carbons(atoms).coordinates)
     alpha = alpha - alpha.mean(0)
-    truth = draw_atoms(atoms, PIXEL_SIZE, BOX_SIZE)
+    truth = draw_atoms(atoms)
     edge = truth.shape[-1]
-    inside = inside_molecule(atoms, PIXEL_SIZE, edge)
+    inside = inside_molecule(atoms, edge)
     normal = typical_images(edge, generator=generator)
     compared = []
     for name, density in densities.items():

@@ -144,7 +144,7 @@ def prepare_likelihood(
         blurs: resolutions besides the full one, Å.
     """
     ladder = sorted({*blurs, 0.0}, reverse=True)
-    normal = density.discount(normal)
+    normal = density.discount(normal, gain)
     return ResidueLikelihood(
         operators={blur: _operator(normal, density.width, blur) for blur in ladder},
         density=density,

@@ -18,7 +18,7 @@ from equicryo.structure.residue_model import (
     BACKBONE,
     BLOBS,
     FEATURES,
-    MISFIT_SHELLS,
+    SHELLS,
     ResidueModel,
     blob_mask,
 )
@@ -63,6 +63,7 @@ def write_residue_model(
     }
     content = {
         "training": training,
+        "power": [_rounded(value) for value in model.power],
         "misfit": [_rounded(value) for value in model.misfit],
         "backbone": backbone,
         "side_chains": side_chains,
@@ -100,13 +101,18 @@ def read_residue_model(path: str | Path) -> ResidueModel:
                 weights[kind, index] = constants["weight"]
                 widths[kind, index] = constants["width"]
                 offsets[kind, index] = constants["offset"]
-        misfit = np.array(content["misfit"], dtype=np.float64).reshape(MISFIT_SHELLS)
+        power, misfit = (
+            np.array(content[name], dtype=np.float64).reshape(SHELLS)
+            for name in ("power", "misfit")
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not the constants of a residue model ({error!r}): restore the "
             "file, or make it anew with the rule fit_residue_model"
         ) from error
-    return ResidueModel(offsets=offsets, weights=weights, widths=widths, misfit=misfit)
+    return ResidueModel(
+        offsets=offsets, weights=weights, widths=widths, power=power, misfit=misfit
+    )
 
 
 def read_density(

@@ -9,22 +9,12 @@ import math
 import gemmi
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
-from torch import Tensor
+from jaxtyping import Float64, Int64
 
-from equicryo.physics.density import (
-    band_limited_volume,
-    grid_positions,
-    molecule_diameter,
-    support_size,
-)
 from equicryo.physics.simulation import Specimen
 from equicryo.structure.atoms import AtomicModel, alpha_carbons
 from equicryo.structure.chain import Chain
 from equicryo.structure.residues import residue_electrons
-
-INSIDE = 3.0
-"""Å: voxels within this distance of an atom belong to the molecule."""
 
 
 def scatter_atoms(
@@ -55,50 +45,6 @@ def scatter_atoms(
         weights=torch.from_numpy(weights),
         width=torch.from_numpy(np.sqrt(variance)),
     )
-
-
-def draw_atoms(
-    atoms: AtomicModel, pixel_size: float, box_size: int
-) -> Float64[Tensor, "z y x"]:
-    """Sample a molecule's electron scattering around its Cα centroid.
-
-    Args:
-        atoms: with all heavy atoms, Å.
-        pixel_size: edge of a voxel, Å.
-        box_size: largest edge of the grid, voxels.
-
-    Returns:
-        e⁻/Å³ × pixel size up to Nyquist, on a grid that holds the molecule.
-    """
-    alpha = alpha_carbons(atoms).coordinates
-    specimen = scatter_atoms(atoms, atoms.coordinates - alpha.mean(0))
-    diameter = molecule_diameter(torch.from_numpy(alpha))
-    return band_limited_volume(
-        specimen.coordinates,
-        specimen.weights,
-        torch.as_tensor(specimen.width),
-        support_size(diameter, pixel_size, box_size),
-        pixel_size,
-    )
-
-
-def inside_molecule(
-    atoms: AtomicModel, pixel_size: float, box_size: int
-) -> Bool[Tensor, "z y x"]:
-    """Mark the voxels near atoms, the Cα centroid at the origin of `draw_atoms`.
-
-    Args:
-        atoms: with all heavy atoms, Å.
-        pixel_size: edge of a voxel, Å.
-        box_size: edge of the grid, voxels.
-    """
-    centre = alpha_carbons(atoms).coordinates.mean(0)
-    places = torch.from_numpy(atoms.coordinates - centre)
-    axis = grid_positions(box_size, pixel_size, like=places)
-    z, y, x = torch.meshgrid(3 * [axis], indexing="ij")
-    voxels = torch.stack([x, y, z], -1).flatten(0, 2)
-    nearest = torch.cat([torch.cdist(v, places).amin(1) for v in voxels.split(20_000)])
-    return (nearest < INSIDE).view((box_size,) * 3)
 
 
 def all_atom_specimen(atoms: AtomicModel, truth: Chain) -> Specimen:

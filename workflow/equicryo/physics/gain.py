@@ -24,6 +24,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equicryo.physics.model_error import guess_gain
+from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import NormalOperator
 
 
@@ -50,6 +52,15 @@ class Gain(ABC):
         Args:
             operator: of the images.
             volume: e⁻/Å³ × pixel size, dtype and device of the operator.
+        """
+
+    @abstractmethod
+    def guess(self, normal: NormalEquations, power: Float[Tensor, " shell"]) -> float:
+        """Return the gain before any structure is known, in intensity per e⁻/Å².
+
+        Args:
+            normal: of the images.
+            power: of the density's Fourier transform; see `guess_gain`.
         """
 
     @abstractmethod
@@ -89,6 +100,15 @@ class KnownGain(Gain):
             volume: e⁻/Å³ × pixel size.
         """
         return operator.b.new_ones(volume.shape[:-3])
+
+    def guess(self, normal: NormalEquations, power: Float[Tensor, " shell"]) -> float:
+        """Return 1, in intensity units per e⁻/Å².
+
+        Args:
+            normal: of the images.
+            power: of the density's Fourier transform; see `guess_gain`.
+        """
+        return 1.0
 
     def curvature(
         self, operator: NormalOperator, volume: Float[Tensor, "z y x"]
@@ -131,6 +151,15 @@ class UnknownGain(Gain):
         """
         mean, _ = gain_moments(*(term.double() for term in operator.terms(volume)))
         return mean.to(volume.dtype)
+
+    def guess(self, normal: NormalEquations, power: Float[Tensor, " shell"]) -> float:
+        """Return the gain of images of that power, in intensity units per e⁻/Å².
+
+        Args:
+            normal: of the images.
+            power: of the density's Fourier transform; see `guess_gain`.
+        """
+        return guess_gain(normal, power)
 
     def curvature(
         self, operator: NormalOperator, volume: Float[Tensor, "z y x"]

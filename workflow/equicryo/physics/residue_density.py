@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equicryo.physics.density import band_limited_volume, gaussian_volume
+from equicryo.physics.gain import Gain
 from equicryo.physics.model_error import discount_misfit
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.structure.residue_model import (
@@ -71,11 +72,12 @@ class ChainDensity(ABC):
         """
 
     @abstractmethod
-    def discount(self, normal: NormalEquations) -> NormalEquations:
+    def discount(self, normal: NormalEquations, gain: Gain) -> NormalEquations:
         """Take what this model cannot explain of a molecule for noise of its images.
 
         Args:
             normal: of the images.
+            gain: what is known of their intensity.
         """
 
 
@@ -134,11 +136,12 @@ class SingleBlobs(ChainDensity):
         )
         return self.weights.to(coordinates)[:, None, None, None] * blobs
 
-    def discount(self, normal: NormalEquations) -> NormalEquations:
+    def discount(self, normal: NormalEquations, gain: Gain) -> NormalEquations:
         """Return the normal equations as they are: nothing is unexplained.
 
         Args:
             normal: of the images.
+            gain: what is known of their intensity.
         """
         return normal
 
@@ -152,12 +155,15 @@ class ResidueBlobs(ChainDensity):
         placement: where the blobs lie.
         weights: electrons of each.
         widths: standard deviation of each, Å.
-        misfit: see `ResidueModel`.
+        power: of the Fourier transform of all atoms' density, e⁻², in shells of
+            `SHELL`.
+        misfit: of what the model lacks of it, a residue.
     """
 
     placement: Placement
     weights: Float[Tensor, " centre"]
     widths: Float[Tensor, " centre"]
+    power: Float[Tensor, " shell"]
     misfit: Float[Tensor, " shell"]
 
     @property
@@ -214,13 +220,15 @@ class ResidueBlobs(ChainDensity):
             ]
         )
 
-    def discount(self, normal: NormalEquations) -> NormalEquations:
+    def discount(self, normal: NormalEquations, gain: Gain) -> NormalEquations:
         """Add the model's error to the noise; see `discount_misfit`.
 
         Args:
             normal: of the images.
+            gain: what is known of their intensity.
         """
-        return discount_misfit(normal, self.misfit)
+        intensity = gain.guess(normal, self.power)
+        return discount_misfit(normal, intensity**2 * self.misfit)
 
 
 def single_blobs(sequence: str, width: float) -> SingleBlobs:
@@ -252,5 +260,6 @@ def residue_blobs(sequence: str, model: ResidueModel) -> ResidueBlobs:
         placement=prepare_placement(model.offsets, sequence),
         weights=torch.from_numpy(weights),
         widths=torch.from_numpy(model.widths[types].ravel()[present]),
+        power=len(sequence) * torch.from_numpy(model.power),
         misfit=torch.from_numpy(model.misfit),
     )

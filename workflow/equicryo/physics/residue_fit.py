@@ -11,23 +11,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from equicryo.physics.all_atom import draw_atoms, inside_molecule, scatter_atoms
+from equicryo.physics.all_atom import scatter_atoms
 from equicryo.physics.density import (
     band_limited_volume,
     molecule_diameter,
     support_size,
 )
-from equicryo.physics.model_error import measure_misfit
+from equicryo.physics.model_error import residue_power
 from equicryo.physics.residue_density import residue_blobs
-from equicryo.structure.atoms import AtomicModel, alpha_carbons
+from equicryo.structure.atoms import AtomicModel
 from equicryo.structure.residue_model import (
     BACKBONE,
     BLOBS,
     FEATURES,
-    MISFIT_SHELLS,
+    SHELLS,
     ResidueModel,
     blob_mask,
     local_features,
@@ -41,7 +41,7 @@ PIXEL_SIZE = 1.25
 """Å: densities are compared up to a resolution of twice this."""
 
 FINE_PIXEL_SIZE = 1.0
-"""Å, at which the misfit is measured: its shells end at Nyquist."""
+"""Å, at which spectra are measured: their shells end at Nyquist."""
 
 RIDGE = 1e-3
 """Of the mean square of a feature: keeps rare types from fitting their noise."""
@@ -68,23 +68,33 @@ def fit_residue_model(
         offsets=offsets,
         weights=weights,
         widths=fit_widths(compared, offsets, weights),
-        misfit=np.zeros(MISFIT_SHELLS),
+        power=np.zeros(SHELLS),
+        misfit=np.zeros(SHELLS),
     )
-    lacking = (_unexplained(atoms, model) for atoms in compared)
-    return replace(model, misfit=measure_misfit(lacking, FINE_PIXEL_SIZE))
+    return measure_spectra(compared, model)
 
 
-def _unexplained(
-    atoms: AtomicModel, model: ResidueModel
-) -> tuple[Float[Tensor, "z y x"], Bool[Tensor, "z y x"]]:
-    """Return the density that a model lacks of a chain, and where the chain is."""
-    whole = draw_atoms(atoms, FINE_PIXEL_SIZE, LARGEST)
-    edge = len(whole)
-    alpha = torch.from_numpy(alpha_carbons(atoms).coordinates)
-    explained = residue_blobs(atoms.sequence, model).volume(
-        alpha - alpha.mean(0), edge, FINE_PIXEL_SIZE, 0.0
-    )
-    return whole - explained, inside_molecule(atoms, FINE_PIXEL_SIZE, edge)
+def measure_spectra(chains: Sequence[AtomicModel], model: ResidueModel) -> ResidueModel:
+    """Measure the power of chains' densities, and of what a model lacks of them.
+
+    Args:
+        chains: with all side chains and B-factors.
+        model: whose own `power` and `misfit` are not used.
+
+    Returns:
+        The model with those of the chains.
+    """
+    power, misfit = [], []
+    for atoms in chains:
+        residues = len(atoms.sequence)
+        problem = _density_problem(atoms, model.offsets, model.weights, FINE_PIXEL_SIZE)
+        explained = residue_blobs(atoms.sequence, model).volume(
+            problem.alpha, len(problem.volume), FINE_PIXEL_SIZE, 0.0
+        )
+        power.append(residue_power(problem.volume, residues, FINE_PIXEL_SIZE))
+        lacking = problem.volume - explained
+        misfit.append(residue_power(lacking, residues, FINE_PIXEL_SIZE))
+    return replace(model, power=np.mean(power, axis=0), misfit=np.mean(misfit, axis=0))
 
 
 def blob_members(
@@ -198,7 +208,9 @@ def fit_widths(
     group = _parameter_groups()
     start = torch.full((group.max() + 1,), START_WIDTH, dtype=torch.float64)
     logs = start.log().requires_grad_()
-    problems = [_density_problem(atoms, offsets, weights) for atoms in chains]
+    problems = [
+        _density_problem(atoms, offsets, weights, PIXEL_SIZE) for atoms in chains
+    ]
     energy = sum(problem.volume.double().square().sum() for problem in problems)
     optimizer = torch.optim.LBFGS(
         [logs], max_iter=ITERATIONS, line_search_fn="strong_wolfe"
@@ -235,6 +247,7 @@ def _parameter_groups() -> Int64[np.ndarray, "type blob"]:
 class _Problem:
     """One chain's blobs and its density, in float32."""
 
+    alpha: Float[Tensor, "residue 3"]
     centres: Float[Tensor, "centre 3"]
     weights: Float[Tensor, " centre"]
     group: Int64[Tensor, " centre"]
@@ -245,6 +258,7 @@ def _density_problem(
     atoms: AtomicModel,
     offsets: Float64[np.ndarray, "type blob feature"],
     weights: Float64[np.ndarray, "type blob"],
+    pixel_size: float,
 ) -> _Problem:
     types = residue_types(atoms.sequence)
     alpha = torch.from_numpy(blob_centres(atoms)[:, BLOBS.index("CA")])
@@ -254,8 +268,8 @@ def _density_problem(
         specimen.coordinates.float(),
         specimen.weights.float(),
         torch.as_tensor(specimen.width).float(),
-        support_size(molecule_diameter(alpha), PIXEL_SIZE, LARGEST),
-        PIXEL_SIZE,
+        support_size(molecule_diameter(alpha), pixel_size, LARGEST),
+        pixel_size,
     )
     placement = prepare_placement(offsets, atoms.sequence)
     weights, group = (
@@ -263,6 +277,7 @@ def _density_problem(
         for constants in (weights, _parameter_groups())
     )
     return _Problem(
+        alpha=(alpha - middle).float(),
         centres=placement.place(alpha - middle).float(),
         weights=weights.float(),
         group=group,

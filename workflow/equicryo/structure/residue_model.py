@@ -26,8 +26,8 @@ BACKBONE = BLOBS[:4]
 SHORTEST_BOND = 1.0
 """Virtual bonds shorter than about this, Å, point nowhere: their direction fades."""
 
-MISFIT_SHELL, MISFIT_SHELLS = 0.02, 25
-"""Width, Å⁻¹, and number of the shells in which the model's misfit is known."""
+SHELL, SHELLS = 0.02, 25
+"""Width, Å⁻¹, and number of the shells in which power is known."""
 
 VECTORS, INVARIANTS = 7, 7
 FEATURES = VECTORS * (1 + INVARIANTS)
@@ -41,13 +41,15 @@ class ResidueModel:
         offsets: coefficients of each blob's offset from the Cα, Å.
         weights: electrons of each blob, 0 where the type has none.
         widths: standard deviation of each blob, Å.
-        misfit: spectral density of what the model lacks of all atoms, (e⁻/Å³)² Å³, in
-            shells of `MISFIT_SHELL`.
+        power: of the Fourier transform of all atoms' density, e⁻² a residue, in shells
+            of `SHELL`.
+        misfit: of what the model lacks of it.
     """
 
     offsets: Float64[np.ndarray, "type blob feature"]
     weights: Float64[np.ndarray, "type blob"]
     widths: Float64[np.ndarray, "type blob"]
+    power: Float64[np.ndarray, " shell"]
     misfit: Float64[np.ndarray, " shell"]
 
 
