@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from scipy.spatial.transform import Rotation
 
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.proposals import Proposals
-from equicryo.inference.register_shifts import mend_registers, shift_stretches
+from equicryo.inference.trace_mending import (
+    crank_residues,
+    mend_trace,
+    shift_stretches,
+    swing_ends,
+)
 from equicryo.inference.trace_search import SearchConfig
 from equicryo.inference.tracing import (
     BeadProblem,
@@ -246,14 +252,14 @@ def test_a_stretch_a_residue_off_is_mended(small) -> None:
     wrong = torch.from_numpy(np.stack(axes, -1))
     stuck = refine_trace(wrong, small.problem.likelihood, 80)
     assert float(rmsd_unaligned(stuck.coordinates, small.truth)) > 1.0
-    mended = mend_registers(stuck, small.problem.likelihood, 80)
+    mended = mend_trace(stuck, small.problem.likelihood, 80)
     assert mended.log_posterior > stuck.log_posterior
     assert float(rmsd_unaligned(mended.coordinates, small.truth)) < 0.1
 
 
 def test_a_trace_without_fault_stays(small) -> None:
     right = refine_trace(small.truth, small.problem.likelihood, 80)
-    assert mend_registers(right, small.problem.likelihood, 80) is right
+    assert mend_trace(right, small.problem.likelihood, 80) is right
 
 
 def test_stretches_shift_along_the_chain_either_way() -> None:
@@ -264,6 +270,42 @@ def test_stretches_shift_along_the_chain_either_way() -> None:
     # The whole chain is one of the stretches, and goes straight on beyond its ends.
     torch.testing.assert_close(ahead.amax(1), torch.ones(len(ahead)).double())
     assert torch.isclose(ahead.amin(1), torch.ones(1).double()).any()
+
+
+def test_an_end_gone_astray_is_mended(small) -> None:
+    """Four residues turned away, into places where nothing is."""
+    wrong = small.truth.clone()
+    turn = Rotation.from_rotvec([1.5, 0.6, 0.3]).as_matrix()
+    wrong[-4:] = wrong[-5] + (wrong[-4:] - wrong[-5]) @ torch.from_numpy(turn.T)
+    stuck = refine_trace(wrong, small.problem.likelihood, 80)
+    assert float(rmsd_unaligned(stuck.coordinates, small.truth)) > 1.0
+    mended = mend_trace(stuck, small.problem.likelihood, 80)
+    assert float(rmsd_unaligned(mended.coordinates, small.truth)) < 0.1
+
+
+def test_ends_swing_about_a_residue_that_stays() -> None:
+    chain = torch.from_numpy(spiral(30))
+    moved = swing_ends(chain)
+    gaps = (moved - chain).norm(dim=-1) > 1e-6
+    assert (gaps.sum(1) <= 8).all()
+    assert gaps[:, 0].any()
+    assert gaps[:, -1].any()
+    assert not gaps[:, 10:20].any()
+    bonds = moved.diff(dim=1).norm(dim=-1)
+    # Spirals of textbooks, and the joint's bond.
+    assert (bonds > 3.5).all()
+    assert (bonds < 4.0).all()
+
+
+def test_cranked_residues_keep_their_bonds() -> None:
+    chain = torch.from_numpy(spiral(30))
+    moved = crank_residues(chain)
+    bonds = moved.diff(dim=1).norm(dim=-1) - chain.diff(dim=0).norm(dim=-1)
+    assert bonds.abs().max() < 1e-9
+    gaps = (moved - chain).norm(dim=-1) > 1e-6
+    assert (gaps.sum(1) <= 3).all()
+    assert (gaps.sum(1) >= 1).all()
+    assert not gaps[:, [0, -1]].any()
 
 
 def test_restraints_have_the_right_gradient() -> None:

@@ -17,8 +17,8 @@ from jaxtyping import Float64
 
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.proposals import Proposals
-from equicryo.inference.register_shifts import mend_registers
 from equicryo.inference.trace_graph import TraceGraph, build_graph
+from equicryo.inference.trace_mending import mend_trace
 from equicryo.inference.trace_search import SearchConfig, search_traces
 from equicryo.inference.tracing_beads import (
     BeadModel,
@@ -234,7 +234,7 @@ def trace_proposals(
         _tell_nothing_fits(residues)
     best, others = traces[: config.refined], traces[config.refined :]
     steps = config.refinement_steps
-    mended = [mend_registers(trace, likelihood, steps) for trace in best]
+    mended = [mend_trace(trace, likelihood, steps) for trace in best]
     return keep_distinct([*mended, *others])
 
 
