@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,16 @@ from equicryo.evaluation.evidence import (
     weigh_evidence,
 )
 from equicryo.inference.likelihood import ResidueLikelihood
+from equicryo.io.residue_model import read_residue_model
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.gain import KnownGain
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import NormalOperator, prepare_operator
-from equicryo.physics.residue_density import SingleBlobs
+from equicryo.physics.residue_density import (
+    ResidueBlobs,
+    SingleBlobs,
+    residue_blobs,
+)
 from equicryo.structure.chain import Chain
 
 EDGE, PIXEL, RESIDUES = 10, 2.5, 8
@@ -194,6 +200,7 @@ def test_the_images_share_of_a_residues_certainty_is_theirs_of_its_precision():
         amplitudes=ones,
         amplitude_sd=ones,
         correlation=torch.eye(residues).double(),
+        shared_spread=0.0,
     )
     bound = [0.6 * math.sqrt(3.0)] * residues
     rows = residue_rows(molecule, drawn, bound, evidence)
@@ -221,6 +228,7 @@ def amplitudes_of(count: int, seed: int) -> Evidence:
         amplitudes=1.0 + 0.1 * deviation,
         amplitude_sd=errors,
         correlation=correlation,
+        shared_spread=0.0,
     )
 
 
@@ -249,3 +257,28 @@ def test_a_stretch_of_exchanged_residues_is_suspect_and_the_rest_is_not():
     assert set(range(60, 66)) <= set(suspect)
     assert min(suspect) >= 60 - 2 * (9 // 2)
     assert max(suspect) < 66 + 2 * (9 // 2)
+
+
+def test_what_a_stretch_shares_is_no_suspicion_where_neighbours_share_it():
+    evidence = replace(amplitudes_of(120, 0), shared_spread=0.3)
+    evidence.amplitudes[:] += 0.4
+    assert not evidence.suspect().any()
+    assert replace(evidence, shared_spread=0.0).suspect().any()
+    evidence.amplitudes[62:68] += torch.tensor([0.4, -0.5, 0.4, -0.4, 0.5, -0.4])
+    assert evidence.suspect().any()
+
+
+def test_side_chains_spread_amplitudes_beyond_the_noise():
+    """With images without noise what is left is what residues differ by."""
+    sequence = "AWGLKDES"
+    model = read_residue_model("resources/residue_model/constants.json")
+    density = residue_blobs(sequence, model)
+    signal = density.volume(chain(), EDGE, PIXEL, 0.0)
+    operator = observe(signal, 1e6, 0)
+    found = weigh_evidence(chain(), likelihood_of(operator, density=density))
+    spread = torch.full((RESIDUES,), ResidueBlobs.own_spread).double()
+    torch.testing.assert_close(found.amplitude_sd, spread, rtol=0.02, atol=0.0)
+    assert found.shared_spread == ResidueBlobs.shared_spread > 0.0
+    plain = weigh_evidence(chain(), likelihood_of(observe(volume(chain()), 1e6, 0)))
+    assert plain.amplitude_sd.max() < 0.02
+    assert plain.shared_spread == 0.0

@@ -57,8 +57,9 @@ class Evidence:
         chain: z² of the whole chain, twice the nats that it explains.
         residues: z of each residue, given all others; 0 ± 1 where nothing is there.
         amplitudes: of each residue over the expected one, given all others.
-        amplitude_sd: standard deviation of each.
-        correlation: of their errors, as densities overlap.
+        amplitude_sd: standard deviation of each, but for what neighbours share.
+        correlation: of these errors, as densities overlap.
+        shared_spread: standard deviation that neighbours share.
     """
 
     chain: float
@@ -66,6 +67,7 @@ class Evidence:
     amplitudes: Float[Tensor, " residue"]
     amplitude_sd: Float[Tensor, " residue"]
     correlation: Float[Tensor, "residue residue"]
+    shared_spread: float
 
     @property
     def verdict(self) -> str:
@@ -97,7 +99,8 @@ class Evidence:
 
         Amplitudes of residues in their place are 1 within their error, so that their
         squared deviations over a stretch, freed of their correlation, are χ². Of those
-        that stand in each other's place some are too heavy and some too light.
+        that stand in each other's place some are too heavy and some too light. That all
+        of a stretch are, as where it moves more than elsewhere, says little.
         """
         deviation = self.deviation.double()
         length = min(STRETCH, len(deviation))
@@ -106,6 +109,8 @@ class Evidence:
         off = deviation[stretches]
         error = self.correlation[stretches[:, :, None], stretches[:, None]].double()
         error = error + LEAST_DIFFERENCE * torch.eye(length).double()
+        shared = self.shared_spread / self.amplitude_sd[stretches].double()
+        error = error + shared[:, :, None] * shared[:, None]
         sums = (off * torch.linalg.solve(error, off)).sum(-1)
         rare = FALSE_ALARMS / len(deviation)
         wrong = sums > float(stats.chi2.isf(rare, length))
@@ -184,12 +189,17 @@ def weigh_evidence(
     operator = likelihood.operators[0.0]
     place = coordinates.to(operator.b)
     edge, pixel_size = operator.support_size, operator.pixel_size
-    blobs = likelihood.density.residue_volumes(place, edge, pixel_size)
+    density = likelihood.density
+    blobs = density.residue_volumes(place, edge, pixel_size)
     blobs = likelihood.gain.estimate(operator, blobs.sum(0)) * blobs
     whole = blobs.sum(0)
     residual = operator.b - operator.convolve(whole)
     overlap = blobs.flatten(1) @ operator.convolve(blobs).flatten(1).mT
     energy = overlap.diagonal()
+
+    error = overlap / energy.outer(energy)
+    error = error + density.own_spread**2 * torch.eye(len(error)).to(error)
+    sd = error.diagonal().sqrt()
     # What is left for residue i once all others are taken off.
     left = (blobs * residual).sum((-3, -2, -1)) + energy
     linear, quadratic = operator.terms(whole)
@@ -197,6 +207,7 @@ def weigh_evidence(
         chain=float(linear.clamp(min=0.0) ** 2 / quadratic),
         residues=left / energy.sqrt(),
         amplitudes=left / energy,
-        amplitude_sd=energy.rsqrt(),
-        correlation=overlap / energy.sqrt().outer(energy.sqrt()),
+        amplitude_sd=sd,
+        correlation=error / sd.outer(sd),
+        shared_spread=density.shared_spread,
     )
