@@ -1,6 +1,7 @@
 """A copy of the checkout in which the tiny workflow has run once."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from equicryo.io.files import file_sha256
 
-from .slurm_cluster import SlurmCluster, run_slurm
+from .slurm_cluster import Job, SlurmCluster, job_processes, kill, run_slurm, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = "results/test"
@@ -44,6 +46,11 @@ class Run:
         if code != 0:
             pytest.fail(f"snakemake failed, exit code {code}:\n{said[-4000:]}")
         return said
+
+    def number(self) -> str:
+        """Return the id under which its jobs are known to Slurm."""
+        found = re.search(r"SLURM run ID: (\S+)", self.output.read_text())
+        return found.group(1) if found else ""
 
     def kill(self) -> None:
         """End it and all that it started, as a loss of its machine would."""
@@ -155,6 +162,64 @@ def edited(finished: Checkout, tmp_path: Path) -> Checkout:
     folder = tmp_path / "edited"
     shutil.copytree(finished.folder, folder, symlinks=True)
     return Checkout(folder)
+
+
+WEIGHTS = f"{RESULTS}/priors/conformer_1hel/weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A copy of the checkout from which Snakemake ran on the cluster, and its jobs."""
+
+    checkout: Checkout
+    jobs: list[Job]
+
+
+# Both of the session: the one with the longest wait runs beside the other's.
+@pytest.fixture(scope="session")
+def submitted(
+    cluster: SlurmCluster,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Submitted:
+    """The tiny workflow."""
+    made = copy_checkout(tmp_path_factory.mktemp("submitted") / "checkout")
+    with made.running(*SLURM) as run:
+        # Snakemake often waits for the cluster: other tests use that time.
+        request.getfixturevalue("finished")
+        request.getfixturevalue("outlasted")
+        run.finish()
+    return Submitted(made, cluster.jobs(run=run.number()))
+
+
+@pytest.fixture(scope="session")
+def outlasted(
+    cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory
+) -> Submitted:
+    """A training that hit its time limit after a checkpoint, and has gone on."""
+    made = copy_checkout(tmp_path_factory.mktemp("outlasted") / "checkout")
+    lengthen_training(made.folder)
+    checkpoints = (made.folder / WEIGHTS).parent / "checkpoints"
+    # Snakemake looks after 30, 70 and 110 s: from 6 s on, first after 84 and then 130.
+    with made.running(WEIGHTS, *SLURM, PAUSE, "30") as run:
+        wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint")
+        (first,) = cluster.jobs("train_prior", run=run.number())
+        # Stopped, so that the limit is hit after this checkpoint on any machine.
+        for process in job_processes(first.number):
+            kill(process, signal.SIGSTOP)
+        cluster.limit_time(first.number)
+        run.finish()
+    return Submitted(made, cluster.jobs("train_prior", run=run.number()))
+
+
+def lengthen_training(folder: Path) -> None:
+    """Let a training last long enough to be caught in the middle."""
+    path = folder / "config/test.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["priors"]["conformer_1hel"]["training"].update(
+        steps=150, checkpoint_interval=10, validation_interval=150
+    )
+    path.write_text(yaml.safe_dump(config))
 
 
 @pytest.fixture(scope="session")

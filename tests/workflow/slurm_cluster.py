@@ -151,23 +151,25 @@ class SlurmCluster:
             daemon.kill()
             daemon.wait()
 
-    def jobs(self, name: str = "") -> list[Job]:
+    def jobs(self, name: str = "", *, run: str = "") -> list[Job]:
         """Return the jobs that were ever submitted, oldest first.
 
         Args:
             name: of a rule or group; empty for all.
+            run: that submitted them; empty for all.
         """
-        lines = run("scontrol", "show", "job", "--oneliner").splitlines()
+        lines = ask("scontrol", "show", "job", "--oneliner").splitlines()
         jobs = [read_job(line) for line in lines if line.startswith("JobId=")]
-        return sorted(select_jobs(jobs, name), key=lambda job: job.number)
+        chosen = [job for job in select_jobs(jobs, name) if run in ("", job.run)]
+        return sorted(chosen, key=lambda job: job.number)
 
     def preempt_gpus(self) -> None:
         """Let a job of more right have a GPU, and end at once."""
-        run("sbatch", "-p", "urgent", "--gres=gpu:1", "-o/dev/null", "--wrap=true")
+        ask("sbatch", "-p", "urgent", "--gres=gpu:1", "-o/dev/null", "--wrap=true")
 
     def limit_time(self, number: int) -> None:
         """Let a running job have a minute in all, the shortest limit of Slurm."""
-        run("scontrol", "update", f"JobId={number}", "TimeLimit=1")
+        ask("scontrol", "update", f"JobId={number}", "TimeLimit=1")
 
 
 def select_jobs(jobs: list[Job], name: str) -> list[Job]:
@@ -230,7 +232,7 @@ def require_slurm() -> None:
     settings = SETTINGS / "slurm.conf"
     if settings.exists() and CLUSTER not in settings.read_text():
         pytest.skip(f"{settings} belongs to a cluster: the test would replace it")
-    if "UP" in run("scontrol", "ping", check=False):
+    if "UP" in ask("scontrol", "ping", check=False):
         pytest.skip("a Slurm controller runs on this machine already")
 
 
@@ -282,7 +284,7 @@ def free_ports(count: int) -> list[int]:
 
 def node_state(node: str) -> str:
     """Return a node's state, e.g. ``idle``; ``down*`` when it does not answer."""
-    said = run("sinfo", "--noheader", "--nodes", node, "--format=%t", check=False)
+    said = ask("sinfo", "--noheader", "--nodes", node, "--format=%t", check=False)
     return said.split("\n")[0].strip()
 
 
@@ -325,7 +327,7 @@ def kill(process: int, number: signal.Signals = signal.SIGKILL) -> None:
         return
 
 
-def run(*command: str, check: bool = True) -> str:
+def ask(*command: str, check: bool = True) -> str:
     """Run a command and return what it prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if check and done.returncode:

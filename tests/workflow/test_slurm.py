@@ -2,37 +2,19 @@
 
 import pytest
 
-from .conftest import RESULTS, SLURM, Checkout, copy_checkout
-from .slurm_cluster import Job, SlurmCluster, select_jobs
+from .conftest import RESULTS
+from .slurm_cluster import Job, select_jobs
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
-# Of the session, so that it begins before `finished` where a test asks for both.
-@pytest.fixture(scope="session")
-def submitted(
-    cluster: SlurmCluster,
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-) -> Checkout:
-    """A copy in which the tiny workflow has run on the cluster."""
-    made = copy_checkout(tmp_path_factory.mktemp("submitted") / "checkout")
-    with made.running(*SLURM) as run:
-        # Snakemake often waits for the cluster: the local run uses that time.
-        request.getfixturevalue("finished")
-        run.finish()
-    return made
-
-
-@pytest.fixture(scope="module")
-def jobs(submitted: Checkout, cluster: SlurmCluster) -> list[Job]:
-    """The jobs of that run, and of no other test's on the same cluster."""
-    every = cluster.jobs()
-    return [job for job in every if job.run == every[-1].run]
+@pytest.fixture
+def jobs(submitted) -> list[Job]:
+    return submitted.jobs
 
 
 def test_results_equal_those_of_a_local_run(submitted, finished) -> None:
-    assert submitted.hashes() == finished.hashes()
+    assert submitted.checkout.hashes() == finished.hashes()
 
 
 def test_each_job_succeeds_at_its_first_try_within_what_it_asks_for(jobs) -> None:
@@ -58,7 +40,7 @@ def test_small_rules_of_one_group_are_one_job(jobs, finished) -> None:
 
 
 def test_each_step_leaves_a_log_and_its_measured_cost(submitted) -> None:
-    folder = submitted.folder / RESULTS
+    folder = submitted.checkout.folder / RESULTS
     logs, costs = (
         {str(path.relative_to(folder / kind).with_suffix("")) for path in found}
         for kind, found in (
@@ -67,4 +49,4 @@ def test_each_step_leaves_a_log_and_its_measured_cost(submitted) -> None:
         )
     )
     assert costs == logs
-    assert len(costs) == sum(submitted.planned("--forceall").values())
+    assert len(costs) == sum(submitted.checkout.planned("--forceall").values())

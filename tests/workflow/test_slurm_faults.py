@@ -1,19 +1,24 @@
 """What clusters do to a run, done to one on purpose: nothing is lost."""
 
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from safetensors.torch import load_file
 
 from equicryo.io.arrays import read_arrays
 
-from .conftest import PAUSE, RESULTS, SLURM, Checkout, copy_checkout
-from .slurm_cluster import Job, SlurmCluster, job_processes, kill, wait_for
+from .conftest import (
+    RESULTS,
+    SLURM,
+    WEIGHTS,
+    Checkout,
+    copy_checkout,
+    lengthen_training,
+)
+from .slurm_cluster import Job, SlurmCluster, job_processes, wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -186,45 +191,18 @@ def test_two_writers_after_a_kill_of_snakemake_leave_one_whole_file(
     assert "Nothing to be done" in made.snakemake("--dry-run")
 
 
-WEIGHTS = f"{RESULTS}/priors/conformer_1hel/weights.safetensors"
-
-
-def lengthen_training(folder: Path) -> None:
-    path = folder / "config/test.yaml"
-    config = yaml.safe_load(path.read_text())
-    config["priors"]["conformer_1hel"]["training"].update(
-        steps=150, checkpoint_interval=10, validation_interval=150
-    )
-    path.write_text(yaml.safe_dump(config))
-
-
 def test_training_beyond_its_time_limit_goes_on_from_its_checkpoint(
-    cluster, tmp_path
+    outlasted, checkout
 ) -> None:
-    made, whole = (copy_checkout(tmp_path / name) for name in ("cut", "whole"))
-    lengthen_training(made.folder)
-    lengthen_training(whole.folder)
-    checkpoints = (made.folder / WEIGHTS).parent / "checkpoints"
-    before = len(cluster.jobs("train_prior"))
-
-    # Snakemake looks after 30, 70 and 110 s: from 6 s on, first after 84 and then 130.
-    with made.running(WEIGHTS, *SLURM, PAUSE, "30") as run:
-        wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint")
-        first = latest(cluster, "train_prior")
-        # Stopped, so that the limit is hit after this checkpoint on any machine.
-        for process in job_processes(first.number):
-            kill(process, signal.SIGSTOP)
-        cluster.limit_time(first.number)
-        whole.snakemake(WEIGHTS)
-        run.finish()
-
-    jobs = cluster.jobs("train_prior")[before:]
-    assert [job.state for job in jobs] == ["TIMEOUT", "COMPLETED"]
+    lengthen_training(checkout.folder)
+    checkout.snakemake(WEIGHTS)
+    made = outlasted.checkout
+    assert [job.state for job in outlasted.jobs] == ["TIMEOUT", "COMPLETED"]
     log = made.folder / f"{RESULTS}/logs/train_prior/conformer_1hel.log"
     assert "going on from step" in log.read_text()
     found, expected = (
         load_file(made.folder / WEIGHTS),
-        load_file(whole.folder / WEIGHTS),
+        load_file(checkout.folder / WEIGHTS),
     )
     assert found.keys() == expected.keys()
     for name, value in expected.items():
