@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from equicryo.errors import InputError
 from equicryo.io.residue_model import read_rebuilt_chains, read_residue_model
 from equicryo.physics.all_atom import scatter_atoms
 from equicryo.physics.density import band_limited_volume, support_size
@@ -16,7 +17,7 @@ from equicryo.physics.model_error import (
     residue_power,
 )
 from equicryo.physics.normal_equations import NormalEquations
-from equicryo.physics.spectra import shell_power
+from equicryo.physics.spectra import half_grid_frequencies, shell_power
 from equicryo.structure.atoms import alpha_carbons
 from equicryo.structure.residue_model import SHELL, SHELLS
 
@@ -147,3 +148,20 @@ def test_noise_has_little_gain(shown) -> None:
     assert 0.0 < guess_gain(normal, power) < 0.3
     louder = replace(normal, b=1.2 * normal.b)
     assert guess_gain(louder, power) > guess_gain(normal, power)
+
+
+@pytest.mark.parametrize("pixel_size", [2.5, 4.0])
+def test_gain_needs_pixels_that_show_it(pixel_size) -> None:
+    """A kernel that ends at Nyquist's sphere, as that of images does."""
+    grid = half_grid_frequencies(2 * EDGE, pixel_size).double()
+    transfer = 100.0 * (grid < 0.5 / pixel_size).double()
+    kernel = torch.fft.fftshift(torch.fft.irfftn(transfer, s=(2 * EDGE,) * 3))
+    normal = replace(
+        white_images(5.0 * draw(EDGE, 0), 1.0), kernel=kernel, pixel_size=pixel_size
+    )
+    power = torch.full((SHELLS,), 1e4, dtype=torch.float64)
+    if pixel_size < 0.5 / 0.14:
+        assert guess_gain(normal, power) > 0.0
+    else:
+        with pytest.raises(InputError, match="finer pixels"):
+            guess_gain(normal, power)

@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from equicryo.errors import InputError
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import convolve_kernel, prepare_operator
 from equicryo.physics.spectra import (
@@ -103,6 +104,9 @@ def guess_gain(normal: NormalEquations, power: Float[Tensor, " shell"]) -> float
         Intensity units per e⁻/Å²; where the power is no more than the noise's, the
         standard error of the estimate.
 
+    Raises:
+        InputError: the images' pixels are too coarse.
+
     Source: Wilson 1942, doi:10.1038/150152a0, for crystals.
     """
     edge = 2 * normal.support_size
@@ -114,8 +118,15 @@ def guess_gain(normal: NormalEquations, power: Float[Tensor, " shell"]) -> float
     excess = grid_to_shells(found) - noise
     signal = grid_to_shells(signal)
     low, high = (round(k * edge * normal.pixel_size) for k in ALIKE)
-    noise, excess, signal = (each[low:high] for each in (noise, excess, signal))
-    count = shell_counts(edge)[low:high]
+    band = slice(low, min(high, edge // 2))
+    noise, excess, signal = (each[band] for each in (noise, excess, signal))
+    if not noise.any():
+        raise InputError(
+            f"pixels of {normal.pixel_size:g} Å show nothing beyond {ALIKE[0]:g} Å⁻¹, "
+            "where the images' intensity is read: give particles of finer pixels, or "
+            "set residue_model to single"
+        )
+    count = shell_counts(edge)[band]
     square = 0.0
     for _ in range(ROUNDS):
         weight = count * signal / (noise + square * signal).square()
