@@ -138,7 +138,7 @@ def test_published_run_can_be_planned(checkout):
     # Six stacks of 10,000 images, four of one chunk, 19 of 1,000 images.
     assert planned["simulate_images"] == 6 * 20 + 4 + 19 * 2
     # Whole chunks are shared: 20 of each large stack and 2 of the next, and parts.
-    parts = 6 + 3 + 4 + 2 * 3 + 8 * 3 + 11 * 2
+    parts = 6 + 3 + 4 + 2 * 3 + 8 * 3 + 11 * 2 + 2
     assert planned["compress_images"] == 6 * 20 + 19 * 2 + parts
 
 
