@@ -68,7 +68,7 @@ rule trace_chain:
     threads: 1
     resources:
         mem_mb=memory(2000),
-        runtime=minutes(30),
+        runtime=minutes(60),
     params:
         settings=lambda wildcards: tracing_settings(wildcards.dataset),
         density=lambda wildcards: density_settings(wildcards.dataset),
