@@ -9,6 +9,7 @@ import torch
 import yaml
 from scipy.spatial.transform import Rotation
 
+from equicryo.inference import trace_mending
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.proposals import Proposals
 from equicryo.inference.trace_mending import (
@@ -185,6 +186,14 @@ def propose(small: Small, places: np.ndarray) -> Proposals:
     )
 
 
+@pytest.fixture
+def few_moves(monkeypatch) -> None:
+    """A chain of twenty residues needs no more."""
+    monkeypatch.setattr(trace_mending, "KEPT", 200)
+    monkeypatch.setattr(trace_mending, "TRIED", 4)
+
+
+@pytest.mark.usefixtures("few_moves")
 def test_a_chain_is_traced_through_proposals(small) -> None:
     generator = np.random.default_rng(3)
     near = small.truth.numpy() + 0.3 * generator.normal(size=(20, 3))
@@ -244,6 +253,7 @@ def test_refinement_returns_to_the_truth(small) -> None:
     assert float(rmsd_unaligned(refined.coordinates, small.truth)) < 0.1
 
 
+@pytest.mark.usefixtures("few_moves")
 def test_a_stretch_a_residue_off_is_mended(small) -> None:
     """From the ninth residue on each stands in the place of the one before."""
     index = np.arange(20)
@@ -257,6 +267,7 @@ def test_a_stretch_a_residue_off_is_mended(small) -> None:
     assert float(rmsd_unaligned(mended.coordinates, small.truth)) < 0.1
 
 
+@pytest.mark.usefixtures("few_moves")
 def test_a_trace_without_fault_stays(small) -> None:
     right = refine_trace(small.truth, small.problem.likelihood, 80)
     assert mend_trace(right, small.problem.likelihood, 80) is right
@@ -272,6 +283,7 @@ def test_stretches_shift_along_the_chain_either_way() -> None:
     assert torch.isclose(ahead.amin(1), torch.ones(1).double()).any()
 
 
+@pytest.mark.usefixtures("few_moves")
 def test_an_end_gone_astray_is_mended(small) -> None:
     """Four residues turned away, into places where nothing is."""
     wrong = small.truth.clone()
