@@ -1,5 +1,6 @@
 """Only what changed runs again."""
 
+import base64
 import re
 
 import mrcfile
@@ -86,6 +87,24 @@ def test_a_part_of_a_stack_makes_nothing_of_the_rest_again(edited):
     )
     assert len(few) == 30
     assert (few == many[:30]).all()
+
+
+def test_a_run_that_an_interruption_cut_short_is_not_called_whole(edited):
+    """A job was killed just after its output was written: its mark is still there."""
+    output = f"{RESULTS}/stacks/1hel/normal/20_40.npz"
+    mark = base64.b64encode(output.encode()).decode()
+    (edited.folder / ".snakemake/incomplete" / mark).write_text(
+        '{"external_jobid": null}'
+    )
+    metrics = edited.folder / RESULTS / "metrics.csv"
+    metrics.unlink()
+    said = edited.snakemake(check=False)
+    # A Snakemake that plans all of it at once needs no `check_run` any more.
+    assert f"still missing, the first is {RESULTS}/metrics.csv" in said
+    assert "Traceback" not in said
+    edited.snakemake()
+    assert metrics.exists()
+    assert "Nothing to be done" in edited.snakemake("--dry-run")
 
 
 @pytest.mark.parametrize(

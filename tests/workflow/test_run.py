@@ -159,7 +159,9 @@ def test_killed_run_goes_on_and_repeats_every_hash(finished, checkout):
     finished_before = run.output.read_text().count(done)
     assert finished_before >= 12
     checkout.snakemake("--unlock")
-    again = checkout.snakemake()
+    again = checkout.snakemake(check=False)
+    if "Start again" in again:
+        again += checkout.snakemake()
     total = sum(finished.planned("--forceall").values()) + 1
     # At most the two jobs under way are repeated, beside those not yet begun.
     assert again.count(done) <= total - finished_before + 2

@@ -7,6 +7,8 @@ from itertools import product
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from snakemake.exceptions import WorkflowError
+
 from equicryo.errors import InputError
 from equicryo.fingerprint import fingerprint as hash_code
 from equicryo.io.config import check_config
@@ -293,6 +295,25 @@ def tabulate_run():
     table = f"{RESULTS}/benchmarks/costs.csv"
     write_table(table, COST_COLUMNS, rows)
     logger.info(f"All there is in {RESULTS} took {describe_costs(rows[-1])} ({table})")
+
+
+def check_run(results):
+    """Refuse to end well where Snakemake has not planned all that was asked for.
+
+    A job that was killed just after its output was written is done again first. All
+    that follows from it is then planned by way of its output only, and where that is
+    `ancient` to what follows, not at all (Snakemake 9.27, `DAG.update_needrun`).
+    """
+    asked = workflow.dag_settings
+    if asked.targets or asked.target_jobs or asked.until or asked.omit_from:
+        return
+    missing = [result for result in results if not Path(result).exists()]
+    if missing:
+        raise WorkflowError(
+            f"{len(missing)} results are still missing, the first is {missing[0]}: a job "
+            "that an interruption had cut off was done again before all others. Start "
+            "again: all that is done is kept."
+        )
 
 
 def report_failures():

@@ -2,9 +2,10 @@
 
 A search that has put one residue too few in one loop and one too many in another leaves
 what is between them off by one: the whole stretch has to move along the chain by a
-residue. And an end of the chain that has gone astray, into a neighbour's density or
-into none, has to swing about the last residue that is right. The likelihood tells at
-once which of such moves are worth refining.
+residue. A residue that stands out on the wrong side has to turn about the line of its
+neighbours, and an end of the chain that has gone astray, into a neighbour's density or
+into none, about the last residue that is right. The likelihood tells at once which of
+such moves are worth refining.
 
 Source: register errors of protein models; Kleywegt & Jones 1997,
     doi:10.1016/S0076-6879(97)77013-7.
@@ -67,7 +68,7 @@ BATCH = 8
 def mend_trace(
     trace: RefinedTrace, likelihood: ResidueLikelihood, iterations: int
 ) -> RefinedTrace:
-    """Move stretches and ends as long as likelihood and restraints gain.
+    """Move stretches, residues and ends while likelihood and restraints gain.
 
     Args:
         trace: at a maximum of them.
@@ -128,7 +129,7 @@ def swing_ends(
     moves = []
     for way in (1, -1):
         line = chain[::way]
-        for length in SWINGING:
+        for length in (some for some in SWINGING if some < len(chain)):
             joint, end = line[-length - 1], line[-length:]
             helix = _spiral(length, HELIX_RADIUS, HELIX_RISE, HELIX_TURN)
             strand = _spiral(length, STRAND_RADIUS, STRAND_RISE, STRAND_TURN)
