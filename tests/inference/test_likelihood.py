@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.likelihood import ResidueLikelihood, prepare_likelihood
 from equicryo.io.residue_model import read_residue_model
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.gain import KnownGain, UnknownGain
@@ -150,10 +150,14 @@ def test_information_with_unknown_gain_is_minus_the_hessian(problem, residues):
     operator = prepare_operator(problem.normal)
     volume = residues.volume(problem.truth, 32, 1.5, 0.0)
     noiseless = replace(problem.normal, b=37.0 * operator.convolve(volume))
-    clean = prepare_likelihood(noiseless, residues, gain, ())
+    # Without what filtering leaves in b at the edges of the support.
+    normal = residues.discount(noiseless, gain)
+    normal = replace(normal, b=37.0 * prepare_operator(normal).convolve(volume))
+    operators = {0.0: prepare_operator(normal, dtype=torch.float32)}
+    clean = ResidueLikelihood(operators=operators, density=residues, gain=gain)
     outward = problem.truth / problem.truth.norm()
     actual = clean.information(problem.truth, outward[None], 0.0).double()
-    exact = prepare_operator(residues.discount(noiseless, gain))
+    exact = prepare_operator(normal)
 
     def value(step):
         moved = residues.volume(problem.truth + step * outward, 32, 1.5, 0.0)
@@ -161,5 +165,5 @@ def test_information_with_unknown_gain_is_minus_the_hessian(problem, residues):
 
     step = 1e-3
     second = (value(step) + value(-step) - 2.0 * value(0.0)) / step**2
-    # Of the model's error a little is left in b, at the edges of the support.
-    torch.testing.assert_close(actual[0, 0], -second, rtol=1e-2, atol=0.0)
+    # Differences of O(step²) = 1e-6 relative, float32 information 1e-4.
+    torch.testing.assert_close(actual[0, 0], -second, rtol=2e-3, atol=0.0)

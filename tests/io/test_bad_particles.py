@@ -192,7 +192,11 @@ def drop_field(name: str) -> Callable:
 
 
 def pickle_table(cs) -> None:
-    np.save(cs.path.open("wb"), np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    """A header that announces objects: what follows is never looked at."""
+    header = {"descr": "|O", "fortran_order": False, "shape": (1,)}
+    with cs.path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(b"objects")
 
 
 def choose_nothing(cs) -> None:

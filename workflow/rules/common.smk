@@ -263,9 +263,14 @@ def structure_file(wildcards):
     return [] if settings["source"] == "rcsb" else settings["file"]
 
 
+def missing_of(results):
+    """Return the results that are not there."""
+    return [result for result in results if not Path(result).exists()]
+
+
 def report_run(results):
     """Write the self-contained report of a run that has just ended with all results."""
-    if not all(Path(result).exists() for result in results):
+    if missing_of(results):
         return
     command = ["snakemake", "--nolock", "--quiet", "all", "--report"]
     with NamedTemporaryFile("w", suffix=".json") as same:
@@ -307,8 +312,7 @@ def check_run(results):
     asked = workflow.dag_settings
     if asked.targets or asked.target_jobs or asked.until or asked.omit_from:
         return
-    missing = [result for result in results if not Path(result).exists()]
-    if missing:
+    if missing := missing_of(results):
         raise WorkflowError(
             f"{len(missing)} results are still missing, the first is {missing[0]}: a job "
             "that an interruption had cut off was done again before all others. Start "
