@@ -1,5 +1,7 @@
 """How far a training has come: errors on unseen chains, and what the prior draws."""
 
+from copy import deepcopy
+
 import matplotlib.figure
 import numpy as np
 from jaxtyping import Float64
@@ -30,9 +32,9 @@ def draw_training(training: DenoiserTraining) -> matplotlib.figure.Figure:
     """
     use_theme()
     types = max((batch.residue_types[0] for batch in training.held_out), key=len)
-    prior = Prior(
-        denoiser=training.average.module, residue_types=types, length_unit=1.0
-    )
+    # A copy, on a CPU: the training itself may be on a GPU, and stays there.
+    denoiser = deepcopy(training.average.module).cpu()
+    prior = Prior(denoiser=denoiser, residue_types=types, length_unit=1.0)
     generator = derive_generator(training.seed, "draw_training")
     chains = draw_prior(
         prior, DRAWN, SCHEDULE, churn=0.0, generator=generator
