@@ -54,6 +54,15 @@ def deposited(residues: int) -> Chain:
     )
 
 
+def test_support_is_the_least_or_what_is_asked_for() -> None:
+    diameter = 20.0
+    assert SETTINGS.support(diameter) == 36
+    assert replace(SETTINGS, support_size=40).support(diameter) == 40
+    for wrong in (34, 50):
+        with pytest.raises(InputError, match=rf"support_size is {wrong}.* needs 36"):
+            replace(SETTINGS, support_size=wrong).support(diameter)
+
+
 def test_defocus_is_uniform_in_the_range(generator) -> None:
     defocus = draw_views(SETTINGS, 250, generator=generator).defocus.mean
     assert 1000.0 <= defocus.min() < 1050.0

@@ -139,6 +139,7 @@ rule compress_images:
         mem_mb=memory(3000),
         runtime=minutes(30),
     params:
+        stack=stack_settings,
         table_start=range_start,
         code=fingerprint("compress_images"),
     script:

@@ -9,7 +9,8 @@ from equicryo.io.points import read_points
 from equicryo.io.progress import announce, track_images
 from equicryo.physics.compression import compress_images
 from equicryo.physics.cost import compression_cost
-from equicryo.physics.density import molecule_diameter, support_size
+from equicryo.physics.density import molecule_diameter
+from equicryo.physics.stack import StackConfig
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
@@ -17,7 +18,7 @@ particles = read_particles(snakemake.input.star)
 optics = particles.groups[0]
 chain = read_points(snakemake.input.points)
 diameter = molecule_diameter(torch.from_numpy(chain.coordinates))
-support = support_size(diameter, optics.pixel_size, optics.box_size)
+support = StackConfig(**snakemake.params.stack).support(diameter)
 
 # The wildcards count through the whole stack, the table begins with its own first.
 start = snakemake.params.table_start

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from equicryo.errors import InputError
 from equicryo.physics.all_atom import all_atom_specimen
+from equicryo.physics.density import support_size
 from equicryo.physics.optics import Optics, unastigmatic
 from equicryo.physics.pose import Pose, Views
 from equicryo.physics.rotations import draw_rotations, rotation_vector_to_matrix
@@ -47,6 +48,8 @@ class StackConfig:
         shift_error: standard deviation of the positions there, along x and y, Å.
         chunk_size: images simulated, and compressed, by one job.
         box_size: edge of the images, pixels.
+        support_size: edge of the volume they are compressed to, voxels; None for the
+            least that holds the molecule.
         pixel_size: Å.
         voltage_kv: acceleration voltage.
         spherical_aberration_mm: C_s.
@@ -71,6 +74,7 @@ class StackConfig:
     spherical_aberration_mm: float
     amplitude_contrast: float
     defocus_um: Sequence[float]
+    support_size: int | None = None
 
     def __post_init__(self) -> None:
         """Check what the schema cannot: relations between fields.
@@ -105,6 +109,27 @@ class StackConfig:
         """Lowest and highest defocus, Å; zero without a CTF."""
         low, high = self.defocus_um
         return (1e4 * low, 1e4 * high) if self.ctf == "on" else (0.0, 0.0)
+
+    def support(self, diameter: float) -> int:
+        """Return the edge of the volume that images are compressed to, voxels.
+
+        Args:
+            diameter: of the molecule, Å.
+
+        Raises:
+            InputError: what the config asks for does not hold the molecule, or is
+                larger than the images.
+        """
+        least = support_size(diameter, self.pixel_size, self.box_size)
+        if self.support_size is None:
+            return least
+        if not least <= self.support_size <= self.box_size:
+            raise InputError(
+                f"config.yaml: support_size is {self.support_size} voxels of "
+                f"{self.pixel_size} Å: a molecule of {diameter:.0f} Å needs {least}, "
+                f"and images of box_size {self.box_size} allow no more than that"
+            )
+        return self.support_size
 
 
 def check_sampling(settings: StackConfig, diameter: float) -> None:
