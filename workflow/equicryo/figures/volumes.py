@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from scipy.ndimage import gaussian_filter, zoom
 
 from equicryo.figures.theme import (
     BLUE,
@@ -15,6 +16,12 @@ from equicryo.figures.theme import (
     TEAL,
     mark_level,
 )
+
+FINENESS = 3
+"""Points of a surface along a voxel."""
+
+LIGHT = np.array([0.45, -0.45, 0.77])
+"""Where a surface is lit from: along y, x and towards the eye."""
 
 METHOD_COLOURS = {
     "unet": BLUE,
@@ -65,6 +72,50 @@ def draw_slice(
         ha="right",
         va="top",
     )
+
+
+def draw_surface(
+    axes: Axes,
+    volume: Float[np.ndarray, "z y x"],
+    enclosed: float,
+) -> None:
+    """Show the surface that encloses a share of the box, seen along z and lit.
+
+    Args:
+        axes: where to draw.
+        volume: of any unit.
+        enclosed: share of the box with density above the surface's.
+    """
+    fine = zoom(volume, FINENESS, order=3)
+    level = np.quantile(fine, 1.0 - enclosed)
+    inside = fine[::-1] >= level
+    seen, depth = inside.any(0), inside.argmax(0)
+    # The surface falls between two planes: to round to one would draw terraces.
+    near = np.take_along_axis(fine[::-1], depth[None], 0)[0]
+    far = np.take_along_axis(fine[::-1], np.maximum(depth - 1, 0)[None], 0)[0]
+    place = depth - np.clip((near - level) / np.maximum(near - far, 1e-9), 0.0, 1.0)
+    slope = np.gradient(gaussian_filter(np.where(seen, place, len(fine)), 0.7))
+    normal = np.stack((*slope, np.ones_like(place)))
+    normal /= np.linalg.norm(normal, axis=0)
+    lit = np.tensordot(LIGHT, normal, 1).clip(0.0, 1.0)
+    haze = 1.0 - 0.5 * place / len(fine)
+    picture = np.where(seen, (0.25 + 0.75 * lit) * haze, np.nan)
+    axes.imshow(picture, cmap="Greys_r", vmin=0.0, vmax=1.0, origin="lower")
+    axes.set_axis_off()
+
+
+def draw_local_resolution(axes: Axes, resolution: Float[np.ndarray, "z y x"]) -> None:
+    """Show the central section of a local-resolution map, with its scale.
+
+    Args:
+        axes: where to draw.
+        resolution: Å; zero outside the molecule.
+    """
+    middle = resolution[len(resolution) // 2]
+    shown = np.where(middle > 0.0, middle, np.nan)
+    image = axes.imshow(shown, cmap="viridis_r", origin="lower")
+    axes.set_axis_off()
+    axes.figure.colorbar(image, ax=axes, shrink=0.7, label="FSC 0.5 (Å)")
 
 
 def draw_fsc(axes: Axes, fsc: pd.DataFrame) -> None:
