@@ -133,6 +133,40 @@ rule score_volumes:
         "../scripts/score_volumes.py"
 
 
+# Asked for by the name of its file: some minutes.
+rule trace_volumes:
+    input:
+        truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        wiener=f"{RESULTS}/volumes/{{dataset}}/wiener_oracle.mrc",
+        mean=first_volume_file("mean.mrc"),
+        geometry=f"{RESULTS}/tracing/geometry.npz",
+        constants="resources/residue_model/constants.json",
+        weights=f"{config['tracing']['proposer']}/weights.safetensors",
+        card=f"{config['tracing']['proposer']}/card.json",
+    output:
+        table=f"{RESULTS}/volumes/{{dataset}}/hand_over.csv",
+    log:
+        f"{RESULTS}/logs/trace_volumes/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/trace_volumes/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(SIMULATED),
+    threads: 1
+    resources:
+        mem_mb=memory(3000),
+        runtime=minutes(120),
+    params:
+        settings=config["tracing"]["proposals"],
+        density=lambda wildcards: {
+            **density_settings(wildcards.dataset),
+            "residue_model": "full",
+        },
+        code=fingerprint("trace_volumes"),
+    script:
+        "../scripts/trace_volumes.py"
+
+
 rule tabulate_volumes:
     input:
         scores=expand(
@@ -158,6 +192,7 @@ rule draw_volumes:
     input:
         truth=f"{RESULTS}/volumes/{{dataset}}/truth.mrc",
         wiener=f"{RESULTS}/volumes/{{dataset}}/wiener_oracle.mrc",
+        local_resolution=f"{RESULTS}/volumes/{{dataset}}/local_resolution.mrc",
         fsc=f"{RESULTS}/volumes/{{dataset}}/fsc.csv",
         mean=first_volume_file("mean.mrc"),
         spread=first_volume_file("spread.mrc"),

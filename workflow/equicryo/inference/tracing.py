@@ -206,7 +206,7 @@ def trace_proposals(
     geometry: TraceGeometry,
     config: ProposalTracingConfig,
 ) -> list[RefinedTrace]:
-    """Trace a chain through the places that a network proposes.
+    """Trace a chain through the places that a network proposes, and mend the best.
 
     Args:
         likelihood: of the images.
@@ -217,6 +217,22 @@ def trace_proposals(
     Returns:
         As from `trace_beads`.
     """
+    traces = search_proposals(likelihood, proposals, geometry, config)
+    if not traces:
+        _tell_nothing_fits(len(proposals.sequence_types))
+    best, others = traces[: config.refined], traces[config.refined :]
+    steps = config.refinement_steps
+    mended = [mend_trace(trace, likelihood, steps) for trace in best]
+    return keep_distinct([*mended, *others])
+
+
+def search_proposals(
+    likelihood: ResidueLikelihood,
+    proposals: Proposals,
+    geometry: TraceGeometry,
+    config: ProposalTracingConfig,
+) -> list[RefinedTrace]:
+    """Trace a chain as `trace_proposals` does, without mending."""
     residues = len(proposals.sequence_types)
     bonds = proposals.score_bonds(proposals.places)
     seen = proposals.score_residues(proposals.places)
@@ -230,12 +246,7 @@ def trace_proposals(
         scores[:, :count] = seen[:, :count]
         found = _refine_best(graph, scores, likelihood, config)
         traces = keep_distinct([*traces, *found])
-    if not traces:
-        _tell_nothing_fits(residues)
-    best, others = traces[: config.refined], traces[config.refined :]
-    steps = config.refinement_steps
-    mended = [mend_trace(trace, likelihood, steps) for trace in best]
-    return keep_distinct([*mended, *others])
+    return traces
 
 
 def keep_distinct(traces: list[RefinedTrace]) -> list[RefinedTrace]:

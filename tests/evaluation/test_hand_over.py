@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+
+from equicryo.evaluation.hand_over import (
+    HAND_OVER_COLUMNS,
+    score_hand_over,
+    show_density,
+)
+from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.physics.normal_equations import NormalEquations
+
+EDGE = 8
+
+
+def make_normal(b):
+    lag = torch.arange(-EDGE, EDGE, dtype=torch.float64)
+    square = lag[:, None, None] ** 2 + lag[:, None] ** 2 + lag**2
+    return NormalEquations(
+        b=b,
+        kernel=torch.exp(-0.5 * square),
+        data_energy=0.0,
+        n_observations=1000,
+        n_images=10,
+        pixel_size=1.0,
+        box_size=EDGE,
+        noise_power=torch.ones(5, dtype=torch.float64),
+        input_sha256="0" * 64,
+    )
+
+
+def test_a_density_enters_as_images_without_noise_would_show_it():
+    generator = torch.Generator().manual_seed(1)
+    volume = torch.rand(EDGE, EDGE, EDGE, dtype=torch.float64, generator=generator)
+    normal = make_normal(torch.zeros_like(volume))
+    shown = show_density(normal, volume.float())
+    place = torch.cartesian_prod(*[torch.arange(EDGE, dtype=torch.float64)] * 3)
+    kernel = torch.exp(-0.5 * torch.cdist(place, place).square())
+    expected = (kernel @ volume.flatten()).view_as(volume)
+    torch.testing.assert_close(shown.b, expected, rtol=1e-6, atol=1e-6)
+    assert shown.kernel is normal.kernel
+
+
+def test_scores_count_near_places_and_residues_in_their_place():
+    truth = np.array([[0.0, 0.0, 0.0], [3.8, 0.0, 0.0], [7.6, 0.0, 0.0]])
+    places = truth[:2] + np.array([0.0, 0.9, 0.0])
+    moved = torch.tensor(truth) + torch.tensor([[0.0], [0.0], [3.0]])
+    trace = RefinedTrace(coordinates=moved, log_likelihood=-5.0, log_restraint=0.0)
+    row = score_hand_over(places, [trace], truth)
+    assert row["proposed"] == pytest.approx(2 / 3)
+    assert row["traced"] == pytest.approx(2 / 3)
+    # Three axes of 3 Å on one of three residues.
+    assert row["rmsd"] == pytest.approx(3.0)
+    assert set(row) | {"dataset", "map"} == set(HAND_OVER_COLUMNS)
+
+
+def test_no_trace_is_no_rmsd():
+    truth = np.zeros((1, 3))
+    row = score_hand_over(truth, [], truth)
+    assert (row["proposed"], row["traced"], row["rmsd"]) == (1.0, 0.0, None)
