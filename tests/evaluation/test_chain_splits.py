@@ -2,8 +2,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from equicryo.evaluation.chain_splits import RELATED, align_chains, split_chains
+from equicryo.evaluation.chain_splits import (
+    RELATED,
+    align_chains,
+    nearest_relative,
+    order_training,
+    relatives_of,
+    split_chains,
+)
 from equicryo.io.chain_sets import read_chain_set
 from equicryo.io.tables import read_table
 from equicryo.structure.chain_selection import refusal
@@ -76,6 +84,84 @@ def test_score_is_normalised_by_the_target_and_bounded_by_length(targets):
     assert align_chains(target, part(80)) == pytest.approx([1.0], abs=2e-3)
     # Half as long can reach half the score at most: the bound itself is returned.
     assert align_chains(part(64), target) == [64 / length]
+
+
+def test_the_search_for_a_relative_ends_at_the_first(subset, targets):
+    target = targets.select([targets.ids.index("1HEL_A")])
+    shake = np.random.default_rng(0).integers(-80, 80, (129, 3), dtype=np.int16)
+    bent = ChainSet(
+        ids=("BENT_A",),
+        lengths=target.lengths,
+        sequence=target.sequence,
+        steps=target.steps + shake,
+    )
+    strangers = subset.select(np.flatnonzero(subset.lengths > 64)[:20].tolist())
+    (score,) = align_chains(bent, target)
+    both = ChainSet(
+        ids=(*strangers.ids, *bent.ids),
+        lengths=np.concatenate((strangers.lengths, bent.lengths)),
+        sequence=strangers.sequence + bent.sequence,
+        steps=np.concatenate((strangers.steps, bent.steps)),
+    )
+    assert nearest_relative(target, both) == ("BENT_A", score)
+    name, alone = nearest_relative(target, strangers)
+    assert name in {*strangers.ids, ""}
+    # What is passed over is unlike: none of these is missed that is related.
+    assert alone <= max(align_chains(strangers, target)) < RELATED < score
+
+
+def test_thinned_chains_do_not_hide_a_relative(splits, targets):
+    chains = read_chain_set(CHAINS / "assessed.npz")
+    rows = read_table(CHAINS / "assessed.csv")
+    assert chains.ids == tuple(row["id"] for row in rows)
+    found = 0
+    for index in range(0, len(chains), 8):
+        name = rows[index]["held_out"]
+        target = targets.select([targets.ids.index(name)])
+        chain = chains.select([index])
+        (score,) = align_chains(chain, target)
+        if score > RELATED:
+            assert nearest_relative(target, chain) == (chain.ids[0], score)
+            found += 1
+    assert found > 5
+
+
+def test_assessed_chains_are_kept_from_training_and_known_to_have_no_relative(splits):
+    rows = read_table(CHAINS / "assessed.csv")
+    assert len(rows) == len({row["id"] for row in rows})
+    for row in rows:
+        assert splits[row["id"]]["split"] == "excluded"
+        assert float(row["tm_score"]) <= RELATED
+        assert not row["nearest_training"] or (
+            splits[row["nearest_training"]]["split"] == "training"
+        )
+
+
+def test_relatives_of_a_chain_come_in_an_order_of_their_own(splits):
+    rows = list(splits.values())
+    first, again, other = (
+        relatives_of("2VKN_A", rows, generator=torch.Generator().manual_seed(seed))
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert sorted(first) == sorted(other)
+    assert first != other
+    assert all(splits[name]["nearest_target"] == "2VKN_A" for name in first)
+
+
+def test_training_chains_most_like_the_target_come_first():
+    chains = make_set(("1FAR_A", "2NEA_A", "3NEA_A", "4OUT_A"))
+    rows = [
+        {"id": name, "split": split, "length": length, "nearest_target": near} | score
+        for name, split, length, near, score in (
+            ("1FAR_A", "training", "50", "9TAR_A", {"tm_score": "0.49"}),
+            ("2NEA_A", "training", "90", "8TAR_A", {"tm_score": "0.30"}),
+            ("3NEA_A", "training", "40", "8TAR_A", {"tm_score": "0.40"}),
+            ("4OUT_A", "excluded", "50", "8TAR_A", {"tm_score": "0.90"}),
+        )
+    ]
+    ordered = order_training(chains, "8TAR_A", 50, rows)
+    assert ordered.ids == ("3NEA_A", "2NEA_A", "1FAR_A")
 
 
 def test_splits_hold_every_held_out_chain_once(splits, held_out, targets):

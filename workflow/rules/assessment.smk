@@ -44,7 +44,7 @@ rule draw_chains:
 
 rule denoise_chains:
     input:
-        **HELD_OUT_CHAINS,
+        chains="resources/chains/assessed.npz",
         weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
     output:
@@ -60,7 +60,7 @@ rule denoise_chains:
         mem_mb=memory(3000),
         runtime=minutes(60),
     params:
-        settings={k: config["assessment"][k] for k in ("splits", "noise_copies")},
+        settings={k: config["assessment"][k] for k in ("denoised", "noise_copies")},
         seed=config["seed"],
         code=fingerprint("denoise_chains"),
     script:

@@ -91,3 +91,57 @@ rule split_chains:
         code=fingerprint("split_chains"),
     script:
         "../scripts/split_chains.py"
+
+
+# Chains to assess priors on, beyond those that constants and claims are made on: kept
+# from training for the sake of a held-out chain, and without a relative in it.
+rule screen_chains:
+    input:
+        chains="results/chains/chains.npz",
+        splits="resources/chains/splits.csv",
+    output:
+        table="results/chains/screened/{held_out}.csv",
+    log:
+        "results/logs/screen_chains/{held_out}.log",
+    benchmark:
+        "results/benchmarks/screen_chains/{held_out}.tsv"
+    wildcard_constraints:
+        held_out=r"\w+",
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(240),
+    params:
+        candidates=60,
+        seed=config["seed"],
+        code=fingerprint("screen_chains"),
+    script:
+        "../scripts/screen_chains.py"
+
+
+rule choose_assessed:
+    input:
+        chains="results/chains/chains.npz",
+        screened=expand(
+            "results/chains/screened/{held_out}.csv",
+            held_out=[
+                name
+                for name, split in (line.split(",") for line in HELD_OUT)
+                if split != "validation"
+            ],
+        ),
+    output:
+        chains="results/chains/assessed.npz",
+        table="results/chains/assessed.csv",
+    log:
+        "results/logs/choose_assessed.log",
+    benchmark:
+        "results/benchmarks/choose_assessed.tsv"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(5),
+    params:
+        code=fingerprint("choose_assessed"),
+    script:
+        "../scripts/choose_assessed.py"
