@@ -210,10 +210,7 @@ def chain_volume(
     added = (torch.from_numpy(b_factors)[residue] - MODEL_B_FACTOR) / (8.0 * math.pi**2)
     variance = (blobs.widths.square() + added).clamp(min=LEAST_VARIANCE)
     place = blobs.placement.place(torch.from_numpy(coordinates))
-    volume = band_limited_volume(
-        place.float(), blobs.weights.float(), variance.sqrt().float(), *grid
-    )
-    return filter_volume(volume, below_nyquist(grid[0]).to(volume))
+    return _sample(place, blobs.weights, variance.sqrt(), grid)
 
 
 def atomic_volume(
@@ -231,7 +228,12 @@ def atomic_volume(
         float32.
     """
     blobs = scatter_atoms(atoms, coordinates)
-    volume = band_limited_volume(
-        blobs.coordinates.float(), blobs.weights.float(), blobs.width.float(), *grid
-    )
+    return _sample(blobs.coordinates, blobs.weights, blobs.width, grid)
+
+
+def _sample(
+    place: Tensor, weights: Tensor, width: Tensor, grid: tuple[int, float]
+) -> Tensor:
+    """Sample blobs below the Nyquist frequency, corners included, in float32."""
+    volume = band_limited_volume(place.float(), weights.float(), width.float(), *grid)
     return filter_volume(volume, below_nyquist(grid[0]).to(volume))
