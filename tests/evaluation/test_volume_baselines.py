@@ -62,6 +62,24 @@ def test_spectrum_is_found_where_the_images_are_telling(problem):
     assert float(found[6]) < 1.0
 
 
+def test_noise_where_the_images_say_nothing_is_no_signal(problem):
+    signal, _, likelihood = problem
+    frequency = torch.fft.fftfreq(2 * EDGE, dtype=torch.float64)
+    half = torch.fft.rfftfreq(2 * EDGE, dtype=torch.float64)
+    square = frequency[:, None, None] ** 2 + frequency[:, None] ** 2 + half**2
+    told = torch.where(square < 0.25, 1.0, 1e-7)
+    transfer = 1e4 * told * likelihood.operator.transfer
+    clean = NormalOperator(b=signal, transfer=transfer, pixel_size=1.0)
+    generator = torch.Generator().manual_seed(9)
+    noise = torch.randn(signal.shape, dtype=torch.float64, generator=generator)
+    operator = NormalOperator(
+        b=clean.convolve(signal) + noise, transfer=transfer, pixel_size=1.0
+    )
+    found = estimate_power(prepare_volume_likelihood(operator), generator=generator)
+    torch.testing.assert_close(found[1:3], shell_power(signal)[1:3], rtol=0.3, atol=0.0)
+    assert float(found[EDGE // 2 + 1 :].max()) < 1e-4 * float(found[1])
+
+
 def test_knowing_the_spectrum_helps(problem):
     signal, _, likelihood = problem
     filtered = wiener_estimate(

@@ -64,6 +64,8 @@ def estimate_power(
     b, diagonal = likelihood.operator.b, likelihood.diagonal
     strength = grid_to_shells(diagonal)
     excess = (shell_power(b) - strength) / strength.clamp(min=1e-12).square()
+    # Beyond Nyquist images say nothing, and next to nothing divides next to nothing.
+    excess[b.shape[-1] // 2 :] = 0.0
     power = excess.clamp(min=FLOOR * float(excess.max()))
     total = torch.zeros_like(power)
     for count in range(ROUNDS):
