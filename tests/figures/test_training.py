@@ -87,3 +87,9 @@ def test_picture_of_a_training_repeats_and_changes_nothing(training):
     assert torch.equal(torch.get_rng_state(), state)
     for name, value in training.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_picture_of_a_training_on_a_gpu_leaves_it_there(training):
+    draw_training(training.cuda())
+    assert all(value.is_cuda for value in training.state_dict().values())
