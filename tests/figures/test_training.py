@@ -89,6 +89,7 @@ def test_picture_of_a_training_repeats_and_changes_nothing(training):
         assert torch.equal(value, before[name]), name
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_picture_of_a_training_on_a_gpu_leaves_it_there(training):
     draw_training(training.cuda())
