@@ -38,14 +38,24 @@ class Run:
 
     def finish(self) -> str:
         """Wait until it succeeds and return all that it said."""
-        try:
-            code = self.process.wait(timeout=RUN_SECONDS)
-        except subprocess.TimeoutExpired:
-            code = "none: it hangs"
-        said = self.output.read_text()
+        code, said = self._end()
         if code != 0:
             pytest.fail(f"snakemake failed, exit code {code}:\n{said[-4000:]}")
         return said
+
+    def fail(self) -> str:
+        """Wait until it fails and return all that it said."""
+        code, said = self._end()
+        assert code not in (0, None), said[-4000:]
+        return said
+
+    def _end(self) -> tuple[int | None, str]:
+        """Wait, and return its exit code, or None if it hangs, and what it said."""
+        try:
+            code = self.process.wait(timeout=RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = None
+        return code, self.output.read_text()
 
     def number(self) -> str:
         """Return the id under which its jobs are known to Slurm."""
@@ -165,6 +175,7 @@ def edited(finished: Checkout, tmp_path: Path) -> Checkout:
 
 
 WEIGHTS = f"{RESULTS}/priors/conformer_1hel/weights.safetensors"
+POINTS = f"{RESULTS}/structures/1hel/points.npz"
 
 
 @dataclass(frozen=True)
@@ -173,43 +184,63 @@ class Submitted:
 
     checkout: Checkout
     jobs: list[Job]
+    said: str
 
 
-# Both of the session: the one with the longest wait runs beside the other's.
+@dataclass(frozen=True)
+class Submissions:
+    """Runs that went to the cluster beside each other.
+
+    Attributes:
+        whole: the tiny workflow.
+        outlasted: a training that hit its time limit after a checkpoint, and went on.
+        refused: a structure whose file is not the one that the config names.
+    """
+
+    whole: Submitted
+    outlasted: Submitted
+    refused: Submitted
+
+
+# At once: each waits most of its time, for the scheduler or for a limit.
 @pytest.fixture(scope="session")
-def submitted(
+def submissions(
     cluster: SlurmCluster,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
-) -> Submitted:
-    """The tiny workflow."""
-    made = copy_checkout(tmp_path_factory.mktemp("submitted") / "checkout")
-    with made.running(*SLURM) as run:
-        # Snakemake often waits for the cluster: other tests use that time.
-        request.getfixturevalue("finished")
-        request.getfixturevalue("outlasted")
-        run.finish()
-    return Submitted(made, cluster.jobs(run=run.number()))
-
-
-@pytest.fixture(scope="session")
-def outlasted(
-    cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory
-) -> Submitted:
-    """A training that hit its time limit after a checkpoint, and has gone on."""
-    made = copy_checkout(tmp_path_factory.mktemp("outlasted") / "checkout")
-    lengthen_training(made.folder)
-    checkpoints = (made.folder / WEIGHTS).parent / "checkpoints"
-    # Snakemake looks after 30, 70 and 110 s: from 6 s on, first after 84 and then 130.
-    with made.running(WEIGHTS, *SLURM, PAUSE, "30") as run:
+) -> Submissions:
+    whole, outlasted, refused = (
+        copy_checkout(tmp_path_factory.mktemp(name) / "checkout")
+        for name in ("whole", "outlasted", "refused")
+    )
+    lengthen_training(outlasted.folder)
+    spoil_checksum(refused.folder)
+    checkpoints = (outlasted.folder / WEIGHTS).parent / "checkpoints"
+    with (
+        # Snakemake looks after 30, 70 and 110 s: from 6 s on, first after 84 and 130.
+        outlasted.running(WEIGHTS, *SLURM, PAUSE, "30") as longest,
+        refused.running(POINTS, *SLURM, "--retries", "0") as failing,
+        whole.running(*SLURM) as run,
+    ):
         wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint")
-        (first,) = cluster.jobs("train_prior", run=run.number())
+        (first,) = cluster.jobs("train_prior", run=longest.number())
         # Stopped, so that the limit is hit after this checkpoint on any machine.
         for process in job_processes(first.number):
             kill(process, signal.SIGSTOP)
         cluster.limit_time(first.number)
-        run.finish()
-    return Submitted(made, cluster.jobs("train_prior", run=run.number()))
+        request.getfixturevalue("finished")
+        said = run.finish(), longest.finish(), failing.fail()
+        jobs = [cluster.jobs(run=one.number()) for one in (run, longest, failing)]
+    parts = zip((whole, outlasted, refused), jobs, said, strict=True)
+    return Submissions(*(Submitted(*part) for part in parts))
+
+
+def spoil_checksum(folder: Path) -> None:
+    """Let the config name another file than the structure's."""
+    path = folder / "config/test.yaml"
+    text = path.read_text()
+    start = text.index("sha256: ") + len("sha256: ")
+    path.write_text(text[:start] + "f" * 64 + text[start + 64 :])
 
 
 def lengthen_training(folder: Path) -> None:

@@ -8,17 +8,10 @@ import pytest
 
 from equicryo.io.files import file_sha256
 
-from .conftest import RESULTS, SLURM, Checkout
+from .conftest import POINTS, RESULTS, Checkout, spoil_checksum
 
 SCREEN = 24  # lines
 STACK = f"{RESULTS}/images/1hel_40/particles.mrcs"
-
-
-def spoil_checksum(folder: Path) -> None:
-    path = folder / "config/test.yaml"
-    text = path.read_text()
-    start = text.index("sha256: ") + len("sha256: ")
-    path.write_text(text[:start] + "f" * 64 + text[start + 64 :])
 
 
 def last_screen(said: str) -> str:
@@ -39,18 +32,15 @@ def check_screen(said: str, folder: Path) -> None:
 
 def test_a_failing_rule_is_told_on_one_screen(checkout) -> None:
     spoil_checksum(checkout.folder)
-    target = f"{RESULTS}/structures/1hel/points.npz"
-    check_screen(checkout.snakemake(target, check=False), checkout.folder)
+    check_screen(checkout.snakemake(POINTS, check=False), checkout.folder)
 
 
 @pytest.mark.slurm
 @pytest.mark.slow
-def test_a_failing_rule_of_a_group_is_told_on_one_screen(cluster, checkout) -> None:
-    spoil_checksum(checkout.folder)
-    target = f"{RESULTS}/structures/1hel/points.npz"
-    said = checkout.snakemake(target, *SLURM, "--retries", "0", check=False)
-    check_screen(said, checkout.folder)
-    assert cluster.jobs("structure")[-1].state == "FAILED"
+def test_a_failing_rule_of_a_group_is_told_on_one_screen(submissions) -> None:
+    refused = submissions.refused
+    check_screen(refused.said, refused.checkout.folder)
+    assert [job.state for job in refused.jobs] == ["FAILED"]
 
 
 @pytest.fixture

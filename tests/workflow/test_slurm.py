@@ -2,10 +2,15 @@
 
 import pytest
 
-from .conftest import RESULTS
+from .conftest import RESULTS, Submitted
 from .slurm_cluster import Job, select_jobs
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+
+@pytest.fixture
+def submitted(submissions) -> Submitted:
+    return submissions.whole
 
 
 @pytest.fixture

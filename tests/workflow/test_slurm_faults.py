@@ -18,7 +18,7 @@ from .conftest import (
     copy_checkout,
     lengthen_training,
 )
-from .slurm_cluster import Job, SlurmCluster, job_processes, wait_for
+from .slurm_cluster import Job, SlurmCluster, job_processes, select_jobs, wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -192,12 +192,13 @@ def test_two_writers_after_a_kill_of_snakemake_leave_one_whole_file(
 
 
 def test_training_beyond_its_time_limit_goes_on_from_its_checkpoint(
-    outlasted, checkout
+    submissions, checkout
 ) -> None:
     lengthen_training(checkout.folder)
     checkout.snakemake(WEIGHTS)
-    made = outlasted.checkout
-    assert [job.state for job in outlasted.jobs] == ["TIMEOUT", "COMPLETED"]
+    made = submissions.outlasted.checkout
+    trainings = select_jobs(submissions.outlasted.jobs, "train_prior")
+    assert [job.state for job in trainings] == ["TIMEOUT", "COMPLETED"]
     log = made.folder / f"{RESULTS}/logs/train_prior/conformer_1hel.log"
     assert "going on from step" in log.read_text()
     found, expected = (
