@@ -52,26 +52,39 @@ def test_resolution_is_where_a_map_was_cut_off(truth):
 def test_honest_intervals_cover_as_often_as_they_say():
     samples = noise(2, 6, EDGE, EDGE, EDGE)
     truth = noise(3, EDGE, EDGE, EDGE)
-    found = describe_samples("unet", samples)
+    mean, spread = samples.mean(0), (7.0 / 6.0) ** 0.5 * samples.std(0)
     mask = torch.ones_like(truth)
-    coverage = interval_coverage(found.mean, found.spread, truth, mask, 6, 0.9)
+    coverage = interval_coverage(mean, spread, truth, mask, 5, 0.9)
     # 32,768 voxels: standard error 0.0017.
     assert coverage == pytest.approx(0.9, abs=0.006)
-    narrow = interval_coverage(found.mean, 0.5 * found.spread, truth, mask, 6, 0.9)
+    narrow = interval_coverage(mean, 0.5 * spread, truth, mask, 5, 0.9)
     reach = 0.5 * stats.t.ppf(0.95, 5)
     assert narrow == pytest.approx(2.0 * stats.t.cdf(reach, 5) - 1.0, abs=0.006)
 
 
+@pytest.mark.parametrize("common", [0.0, 0.6, 1.0])
+def test_pairs_of_samples_give_their_mean_and_how_far_the_truth_is(common):
+    """Samples are a pair's own mean plus and minus the rest, of variance 1 in all."""
+    centre = common**0.5 * noise(2, 8, EDGE, EDGE, EDGE)
+    half = (1.0 - common) ** 0.5 * noise(5, 8, EDGE, EDGE, EDGE)
+    found = describe_samples("unet", torch.cat([centre + half, centre - half]))
+    assert found.freedom == 8
+    torch.testing.assert_close(found.mean, centre.mean(0), atol=1e-5, rtol=0.0)
+    # 32,768 variances of 8 draws or more.
+    expected = 1.0 + common / 8
+    assert float(found.spread.square().mean()) == pytest.approx(expected, rel=0.01)
+
+
 def test_scores_of_the_truth_are_perfect_and_of_noise_are_chance(truth):
     mask = molecule_mask(truth, 1.0)
-    own = MapEstimate(method="relion", mean=2.0 * truth, spread=None, samples=0)
+    own = MapEstimate(method="relion", mean=2.0 * truth, spread=None, freedom=0)
     scores, fsc = score_map(own, truth, mask, 1.0)
     assert scores["fsc05"] == 2.0
     assert scores["masked_cc"] == pytest.approx(1.0)
     assert scores["coverage90"] is None
     assert len(fsc) == EDGE // 2 + 1
     other = MapEstimate(
-        method="relion", mean=noise(4, EDGE, EDGE, EDGE), spread=None, samples=0
+        method="relion", mean=noise(4, EDGE, EDGE, EDGE), spread=None, freedom=0
     )
     chance, _ = score_map(other, truth, mask, 1.0)
     assert abs(chance["masked_cc"]) < 0.1

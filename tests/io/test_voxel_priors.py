@@ -9,7 +9,6 @@ from equicryo.io.documents import write_document
 from equicryo.io.residue_model import read_rebuilt_chains
 from equicryo.io.tables import read_table
 from equicryo.io.voxel_priors import (
-    MeasuredErrors,
     read_voxel_prior,
     write_voxel_weights,
 )
@@ -23,6 +22,7 @@ from equicryo.models.voxel_denoiser import (
     VoxelNetworkConfig,
     initialise_voxel_network,
 )
+from equicryo.models.voxel_prior import MeasuredErrors
 from equicryo.physics.normal_operator import NormalOperator
 
 FILES = {
@@ -52,13 +52,21 @@ def denoiser(data) -> VoxelDenoiser:
     return made
 
 
+@pytest.fixture(scope="module")
+def measured() -> MeasuredErrors:
+    generator = torch.Generator().manual_seed(1)
+    return MeasuredErrors(
+        noise_levels=torch.tensor([0.1, 1.0]),
+        ratios=torch.rand(2, 15, generator=generator),
+        strength=torch.rand(2, 2, generator=generator),
+    )
+
+
 @pytest.fixture
-def files(tmp_path, data, denoiser) -> tuple[Path, Path]:
+def files(tmp_path, data, denoiser, measured) -> tuple[Path, Path]:
     weights, card = tmp_path / "weights.safetensors", tmp_path / "card.json"
-    ratios = torch.rand(2, 15, generator=torch.Generator().manual_seed(1))
-    measured = MeasuredErrors(noise_levels=torch.tensor([0.1, 1.0]), ratios=ratios)
     write_voxel_weights(weights, denoiser, measured)
-    write_document(card, describe_voxel_prior(denoiser, data))
+    write_document(card, describe_voxel_prior(denoiser, data, measured))
     return weights, card
 
 
@@ -95,11 +103,12 @@ def test_only_training_chains_are_learnt_and_only_validation_chains_tested(
     assert data.floor < 0.0 < float(data.held_out.volume.max())
 
 
-def test_prior_is_read_as_it_was_written(files, data, denoiser):
+def test_prior_is_read_as_it_was_written(files, data, denoiser, measured):
     prior = read_voxel_prior(*files, images(16, 6.01))
-    assert (prior.pixel_index, prior.edge) == (1, 16)
+    assert (prior.pixel_index, prior.pixel_size, prior.edge) == (1, 6.0, 16)
     assert prior.floor == data.floor
-    torch.testing.assert_close(prior.noise_levels, torch.tensor([0.1, 1.0]))
+    for name, value in vars(measured).items():
+        torch.testing.assert_close(getattr(prior.errors, name), value)
     for name, value in denoiser.state_dict().items():
         kept = prior.denoiser.state_dict()[name]
         # float16 has 11 significant bits.
@@ -122,8 +131,8 @@ def test_images_on_another_grid_are_refused(files, edge, pixel_size):
         read_voxel_prior(*files, images(edge, pixel_size))
 
 
-def test_weights_of_another_network_are_refused(files, data, denoiser):
-    described = describe_voxel_prior(denoiser, data)
+def test_weights_of_another_network_are_refused(files, data, denoiser, measured):
+    described = describe_voxel_prior(denoiser, data, measured)
     described["architecture"] = dataclasses.asdict(
         VoxelNetworkConfig(stem=2, channels=(8, 24), blocks=1)
     )

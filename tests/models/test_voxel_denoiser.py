@@ -9,7 +9,7 @@ from equicryo.models.voxel_denoiser import (
     space_to_depth,
 )
 from equicryo.models.voxel_examples import VolumeBatch
-from equicryo.models.voxel_prior import VoxelPrior
+from equicryo.models.voxel_prior import MeasuredErrors, VoxelPrior
 from equicryo.models.voxel_training import (
     VALIDATION_NOISE,
     measure_errors,
@@ -94,20 +94,33 @@ def test_deviations_are_those_of_fields_of_the_spectrum(untrained):
 
 def test_errors_inside_molecules_are_those_of_the_wiener_filter(untrained):
     """In a white field any region is like another."""
-    batch = VolumeBatch(
-        volume=draw_field(12, 1), pixel_index=torch.ones(12, dtype=torch.int64)
-    )
-    ratios = measure_errors(
+    fields = torch.cat([draw_field(12, 0), draw_field(12, 1)])
+    batch = VolumeBatch(volume=fields, pixel_index=torch.tensor([0] * 12 + [1] * 12))
+    found = measure_errors(
         untrained,
         batch,
         (1.0, 1.5),
         torch.tensor([0.3, 0.7]),
         generator=torch.Generator().manual_seed(4),
     )
-    # Shells of hundreds of frequencies, 12 fields, of each of which a part: 3 %.
+    # Shells of hundreds of frequencies, 24 fields, of each of which a part: 2 %.
     torch.testing.assert_close(
-        ratios[:, 4:12].mean(1), torch.ones(2), atol=0.06, rtol=0.0
+        found.ratios[:, 4:12].mean(1), torch.ones(2), atol=0.06, rtol=0.0
     )
+    # As strong everywhere, patterns are the squared power of the estimates.
+    for noise, strength in zip((0.3, 0.7), found.strength, strict=True):
+        estimate = shells_to_grid(POWER.square() / (POWER + noise**2), EDGE)
+        expected = estimate.mean((1, 2, 3)).square()
+        assert ((expected < strength) & (strength < 2.0 * expected)).all()
+
+
+def test_errors_need_a_volume_of_each_pixel_size(untrained):
+    batch = VolumeBatch(volume=draw_field(1, 1), pixel_index=torch.tensor([1]))
+    generator = torch.Generator().manual_seed(4)
+    with pytest.raises(ValueError, match="no volume at some of the pixel sizes"):
+        measure_errors(
+            untrained, batch, (1.0, 1.5), torch.tensor([0.3]), generator=generator
+        )
 
 
 def test_spectrum_is_found_from_fields():
@@ -133,20 +146,23 @@ def test_a_wiener_filter_turns_with_the_molecule_and_a_random_network_does_not(
     assert min(errors[1].values()) > 1e-2
 
 
-def make_prior(denoiser, errors) -> VoxelPrior:
+def make_prior(denoiser) -> VoxelPrior:
     return VoxelPrior(
         denoiser=denoiser,
         pixel_index=0,
+        pixel_size=1.0,
         edge=EDGE,
-        noise_levels=torch.tensor([0.5, 2.0]),
-        errors=errors,
+        errors=MeasuredErrors(
+            noise_levels=torch.tensor([0.5, 2.0]),
+            ratios=torch.stack([torch.full((15,), 0.5), torch.full((15,), 0.9)]),
+            strength=torch.tensor([[4.0, 1.0], [2.0, 1.0]]),
+        ),
         floor=-0.1,
     )
 
 
 def test_prior_knows_its_spectrum_and_interpolates_what_is_left(untrained):
-    errors = torch.stack([torch.full((15,), 0.5), torch.full((15,), 0.9)])
-    prior = make_prior(untrained, errors)
+    prior = make_prior(untrained)
     torch.testing.assert_close(prior.variance, shells_to_grid(POWER[0], EDGE))
     for noise, ratio in ((0.1, 0.5), (0.5, 0.5), (1.0, 0.7), (2.0, 0.9), (9.0, 0.9)):
         wiener = POWER[0] * noise**2 / (POWER[0] + noise**2)
@@ -154,8 +170,20 @@ def test_prior_knows_its_spectrum_and_interpolates_what_is_left(untrained):
         torch.testing.assert_close(prior.remaining_variance(noise), expected)
 
 
+def test_errors_follow_the_density(untrained):
+    prior = make_prior(untrained)
+    density = torch.zeros(2, EDGE, EDGE, EDGE)
+    density[:, :8] = torch.tensor([1.0, 2.0])[:, None, None, None]
+    strong, stronger = prior.error_amplitude(density, 1.0).square()
+    # Twice the density, everywhere: in proportion to its fourth power.
+    torch.testing.assert_close(stronger, 16.0 * strong)
+    # Half way between the measured noise levels the strength is 3.
+    assert float(strong[4, 9, 9]) == pytest.approx(1.0 / 3.0, rel=0.3)
+    assert float(strong[12, 9, 9]) < 0.1 * float(strong[4, 9, 9])
+
+
 def test_no_estimate_lies_below_the_floor(untrained):
-    prior = make_prior(untrained, torch.ones(2, 15))
+    prior = make_prior(untrained)
     noisy = draw_field(2, 0)
     found = prior.denoise(noisy, 0.5)
     plain = untrained(noisy, torch.full((2,), 0.5), torch.zeros(2, dtype=torch.int64))

@@ -29,13 +29,15 @@ def operator(generator) -> NormalOperator:
 
 
 @pytest.fixture
-def posterior(operator, monkeypatch) -> GaussianPosterior:
+def posterior(operator, generator, monkeypatch) -> GaussianPosterior:
     monkeypatch.setattr(gaussian_posterior, "TOLERANCE", 1e-10)
     spectrum = torch.tensor([4.0, 2.0, 1.0, 0.5], dtype=torch.float64)
     return GaussianPosterior(
         operator=operator,
         diagonal=circulant_part(operator),
         variance=shells_to_grid(spectrum, EDGE),
+        amplitude=0.5
+        + torch.rand((EDGE,) * 3, dtype=torch.float64, generator=generator),
     )
 
 
@@ -44,7 +46,8 @@ def dense(linear) -> torch.Tensor:
 
 
 def precision(posterior) -> torch.Tensor:
-    prior = dense(lambda volume: filter_volume(volume, posterior.variance))
+    scale = posterior.amplitude
+    prior = dense(lambda v: scale * filter_volume(scale * v, posterior.variance))
     return dense(posterior.operator.convolve) + torch.linalg.inv(prior)
 
 
@@ -85,10 +88,11 @@ def test_few_iterations_suffice_for_images(specimen, views, generator, monkeypat
         operator=operator,
         diagonal=circulant_part(operator),
         variance=shells_to_grid(spectrum, 24),
+        amplitude=torch.ones(()),
     )
     monkeypatch.setattr(gaussian_posterior, "MAX_ITERATIONS", 30)
     mean = posterior.mean(torch.zeros_like(operator.b))
-    left = operator.b - posterior._precision(mean)
+    left = operator.b - posterior._precision(mean)  # Its amplitude is one.
     assert float(posterior._condition(left).norm() / mean.norm()) < 0.01
     with pytest.raises(RuntimeError, match="no convergence"):
         conjugate_gradients(posterior._precision, lambda volume: volume, operator.b)

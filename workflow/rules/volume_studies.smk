@@ -69,13 +69,13 @@ def first_volume_file(name):
 
 
 def volume_labels(wildcards):
-    """Return what each reconstruction of a dataset is called, and its samples."""
+    """Return what each reconstruction of a dataset is called, and its pairs of samples."""
     labels = []
     for volume in volumes_of(wildcards.dataset):
         sampler = volume["volume_sampler"]
         method = "unet" if sampler == HEADLINE_SAMPLER else f"unet_{sampler}"
-        count = config["volume_samplers"][sampler]["samples"]
-        labels.append({"method": method, "samples": count})
+        pairs = config["volume_samplers"][sampler]["samples"] // 2
+        labels.append({"method": method, "freedom": pairs})
     return labels
 
 

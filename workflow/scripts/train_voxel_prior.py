@@ -9,7 +9,7 @@ from equicryo.io.checkpoints import train_with_checkpoints
 from equicryo.io.documents import write_document
 from equicryo.io.logs import log_to
 from equicryo.io.tables import write_table
-from equicryo.io.voxel_priors import MeasuredErrors, write_voxel_weights
+from equicryo.io.voxel_priors import write_voxel_weights
 from equicryo.io.voxel_training_sets import (
     describe_voxel_prior,
     read_grid_config,
@@ -53,11 +53,10 @@ train_with_checkpoints(training, checkpoint, [])
 trained = training.average.module.cpu().eval()
 levels = error_noise_levels(config)
 sizes = data.examples.grid.pixel_sizes
-errors = measure_errors(trained, data.all_atom, sizes, levels, generator=generator)
-measured = MeasuredErrors(noise_levels=levels, ratios=errors)
+measured = measure_errors(trained, data.all_atom, sizes, levels, generator=generator)
 write_voxel_weights(output.weights, trained, measured)
 write_table(output.curve, VOXEL_CURVE_COLUMNS, training.curve)
 turning = turning_error(trained, data.held_out, generator=generator)
-card = describe_voxel_prior(trained, data) | {"config": settings}
+card = describe_voxel_prior(trained, data, measured) | {"config": settings}
 write_document(output.card, card | {"metrics": training.curve[-1] | turning})
 checkpoint.unlink(missing_ok=True)

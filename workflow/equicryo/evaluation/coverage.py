@@ -21,27 +21,24 @@ def interval_coverage(
     spread: Float[Tensor, "*shape"],
     truth: Float[Tensor, "*shape"],
     mask: Float[Tensor, "*shape"],
-    samples: int,
+    freedom: int,
     level: float,
 ) -> float:
-    """Return how much of the truth inside a mask lies in intervals of a probability.
-
-    The truth is to the samples as one more of them: the interval is Student's, for a
-    further draw of a normal law of which some were seen.
+    """Return how much of the truth inside a mask lies in Student's intervals.
 
     Args:
         mean: of posterior samples, of voxels or of coordinates.
-        spread: their standard deviation, the unbiased one.
+        spread: estimated standard deviation of the truth about it; of n independent
+            samples theirs times √(1 + 1/n), as the truth is one more of them.
         truth: of the same.
         mask: weights, not negative.
-        samples: how many, at least 2.
+        freedom: degrees of freedom of that estimate.
         level: probability of each interval.
 
     Source: Student's t for a new observation; e.g. Geisser 1993, Predictive Inference.
     """
-    quantile = float(stats.t.ppf(0.5 + 0.5 * level, samples - 1))
-    reach = quantile * math.sqrt(1.0 + 1.0 / samples) * spread
-    inside = (truth - mean).abs() <= reach
+    quantile = float(stats.t.ppf(0.5 + 0.5 * level, freedom))
+    inside = (truth - mean).abs() <= quantile * spread
     return float((mask * inside).sum() / mask.sum())
 
 

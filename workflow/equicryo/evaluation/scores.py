@@ -204,8 +204,9 @@ def coordinate_coverage(
         level: that probability.
     """
     everywhere = torch.ones_like(truth)
-    mean, spread = samples.mean(0), samples.std(0)
-    return interval_coverage(mean, spread, truth, everywhere, len(samples), level)
+    count = len(samples)
+    mean, spread = samples.mean(0), (1.0 + 1.0 / count) ** 0.5 * samples.std(0)
+    return interval_coverage(mean, spread, truth, everywhere, count - 1, level)
 
 
 def score_trace(

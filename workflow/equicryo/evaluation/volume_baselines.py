@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.evaluation.volume_scores import MapEstimate, describe_samples
+from equicryo.evaluation.volume_scores import MapEstimate
 from equicryo.inference.volume_sampling import VolumeLikelihood
 from equicryo.physics.spectra import grid_to_shells, shell_power, shells_to_grid
 from equicryo.physics.wiener import wiener_map
@@ -39,10 +39,8 @@ def wiener_estimate(
     posterior = likelihood.given(variance.to(likelihood.diagonal))
     mean = posterior.mean(torch.zeros_like(likelihood.operator.b))
     white = torch.randn(samples, *mean.shape, generator=generator).to(mean)
-    drawn = describe_samples(method, mean + posterior.colour(white))
-    return MapEstimate(
-        method=method, mean=mean, spread=drawn.spread, samples=drawn.samples
-    )
+    spread = posterior.colour(white).square().mean(0).sqrt()
+    return MapEstimate(method=method, mean=mean, spread=spread, freedom=samples)
 
 
 def estimate_power(
@@ -70,7 +68,8 @@ def estimate_power(
     total = torch.zeros_like(power)
     for count in range(ROUNDS):
         posterior = likelihood.given(shells_to_grid(power, b.shape[-1]))
-        drawn = posterior.draw(torch.zeros_like(b), generator)
+        white = torch.randn(b.shape, generator=generator).to(b)
+        drawn = posterior.draw(torch.zeros_like(b), white)
         power = shell_power(drawn)
         power = power.clamp(min=FLOOR * float(power.max()))
         if count >= ROUNDS // 2:
@@ -90,4 +89,4 @@ def backprojection_estimate(
     edge = likelihood.operator.support_size
     variance = float(shells_to_grid(power, edge).mean())
     volume = wiener_map(likelihood.operator, variance, tolerance=1e-3)
-    return MapEstimate(method="backprojection", mean=volume, spread=None, samples=0)
+    return MapEstimate(method="backprojection", mean=volume, spread=None, freedom=0)

@@ -81,22 +81,38 @@ class MapEstimate:
     Attributes:
         method: its name in `voxel.csv`.
         mean: e⁻/Å³ × pixel size.
-        spread: standard deviation of the method's samples; None if it has none.
-        samples: how many there are; 0 if there are none.
+        spread: standard deviation of the truth about it; None if it gives none.
+        freedom: degrees of freedom behind the spread; 0 if there is none.
     """
 
     method: str
     mean: Float[Tensor, "z y x"]
     spread: Float[Tensor, "z y x"] | None
-    samples: int
+    freedom: int
 
 
 def describe_samples(
     method: str, samples: Float[Tensor, "sample z y x"]
 ) -> MapEstimate:
-    """Reduce posterior samples to their mean and standard deviation."""
+    """Reduce posterior samples in opposite pairs to their mean and its error.
+
+    A sample's variance is that of the pairs' means plus that within pairs; the mean of
+    all errs by the former alone. The truth differs from it by both.
+
+    Args:
+        method: its name.
+        samples: an even number of at least 4, the second half the opposites of the
+            first, e⁻/Å³ × pixel size.
+    """
+    first, second = samples.chunk(2)
+    pairs = len(first)
+    between = (0.5 * (first + second)).var(0)
+    within = (0.5 * (first - second)).square().mean(0)
     return MapEstimate(
-        method=method, mean=samples.mean(0), spread=samples.std(0), samples=len(samples)
+        method=method,
+        mean=samples.mean(0),
+        spread=(within + (1.0 + 1.0 / pairs) * between).sqrt(),
+        freedom=pairs,
     )
 
 
@@ -121,7 +137,7 @@ def score_map(
     coverage = None
     if estimate.spread is not None:
         coverage = interval_coverage(
-            estimate.mean, estimate.spread, truth, mask, estimate.samples, INTERVAL
+            estimate.mean, estimate.spread, truth, mask, estimate.freedom, INTERVAL
         )
     scores = {
         "method": estimate.method,

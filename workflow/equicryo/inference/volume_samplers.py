@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.inference.diffusion import ScheduleConfig, step_down
+from equicryo.inference.diffusion import ScheduleConfig
 from equicryo.inference.volume_sampling import (
     DiffusionVoxelPrior,
     VolumeLikelihood,
@@ -19,6 +19,8 @@ from equicryo.inference.volume_sampling import (
     VolumeStep,
     begin_volumes,
     draw_clean_volumes,
+    draw_opposites,
+    step_volumes_down,
 )
 from equicryo.physics.gaussian_posterior import conjugate_gradients, filter_volume
 
@@ -64,7 +66,7 @@ def sample_volume_dps(
         follows = prior.variance / (prior.variance + now**2)
         length = now**2 - following**2
         move = _implicit_step(likelihood, follows, gradient, length)
-        x = step_down(x, denoised, (now, following), generator) + move
+        x = step_volumes_down(x, denoised, (now, following), generator) + move
         steps.append(_record(2 * call, now, value))
     return x, steps
 
@@ -95,9 +97,10 @@ def sample_volume_pigdm(
     """Draw posterior samples by pseudoinverse-guided diffusion (ΠGDM).
 
     p(V | V_σ) is taken for a Gaussian about the denoised estimate, with the errors that
-    were measured for its variance at each frequency. Times the images' likelihood it is
-    a Gaussian too: V is drawn from it, and noised to the next level. One pass a step,
-    no derivative of the network; exact for a Gaussian prior however few the steps.
+    were measured: a variance at each frequency, larger where there is density. Times
+    the images' likelihood it is a Gaussian too: V is drawn from it, and noised to the
+    next level. One pass a step, no derivative of the network; exact for a Gaussian
+    prior however few the steps.
 
     Args:
         prior: gives estimates and their variance.
@@ -117,9 +120,11 @@ def sample_volume_pigdm(
     steps: list[VolumeStep] = []
     for call, (now, following) in enumerate(pairwise([*levels, 0.0]), start=1):
         denoised = prior.denoise(x, now)
-        posterior = likelihood.given(prior.remaining_variance(now))
-        clean = posterior.draw(denoised, generator)
-        x = step_down(x, clean, (now, following), generator)
+        posterior = likelihood.given(
+            prior.remaining_variance(now), prior.error_amplitude(denoised, now)
+        )
+        clean = posterior.draw(denoised, draw_opposites(x, generator))
+        x = step_volumes_down(x, clean, (now, following), generator)
         value = likelihood.operator.log_likelihood(denoised)
         steps.append(_record(call, now, value))
     return x, steps
@@ -166,7 +171,7 @@ def sample_volume_pnp_dm(
     steps: list[VolumeStep] = []
     for number, width in enumerate(widths, start=1):
         flat = torch.full_like(likelihood.diagonal, width**2)
-        z = likelihood.given(flat).draw(x, generator)
+        z = likelihood.given(flat).draw(x, draw_opposites(x, generator))
         inner = ScheduleConfig(
             steps=config.prior_steps,
             largest_noise=width,

@@ -16,7 +16,7 @@ def read_volume_estimates(
     Args:
         means: MRC files.
         spreads: MRC files, in the same order.
-        labels: `method` and `samples` of each.
+        labels: `method` of each, and `freedom` of its spread.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -26,7 +26,7 @@ def read_volume_estimates(
             method=label["method"],
             mean=torch.from_numpy(read_map(mean).volume),
             spread=torch.from_numpy(read_map(spread).volume),
-            samples=label["samples"],
+            freedom=label["freedom"],
         )
         for mean, spread, label in zip(means, spreads, labels, strict=True)
     ]
@@ -49,6 +49,6 @@ def read_relion_estimate(paths: Sequence[str], edge: int) -> list[MapEstimate]:
         kept = slice(first, first + edge)
         centre = volume[kept, kept, kept]
         estimates.append(
-            MapEstimate(method="relion", mean=centre, spread=None, samples=0)
+            MapEstimate(method="relion", mean=centre, spread=None, freedom=0)
         )
     return estimates

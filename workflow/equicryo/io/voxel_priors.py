@@ -1,18 +1,16 @@
 """Voxel priors on disk: weights in half precision, and a card of what they are."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from jaxtyping import Float
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from equicryo.errors import InputError
 from equicryo.io.documents import read_document
 from equicryo.io.files import replace_atomically
 from equicryo.models.voxel_denoiser import VoxelDenoiser, VoxelNetworkConfig
-from equicryo.models.voxel_prior import VoxelPrior
+from equicryo.models.voxel_prior import MeasuredErrors, VoxelPrior
 from equicryo.models.voxel_whitening import SpectralWhitening
 from equicryo.physics.normal_operator import NormalOperator
 
@@ -20,19 +18,6 @@ NETWORK, NOISE_LEVELS, ERRORS = "network.", "measured.noise_levels", "measured.e
 
 SAMPLING_TOLERANCE = 0.01
 """Relative difference of pixel sizes that a prior does not notice."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MeasuredErrors:
-    """What `measure_errors` found, and where.
-
-    Attributes:
-        noise_levels: σ, ascending, e⁻/Å³ × pixel size.
-        ratios: mean square errors by shell over those of the Wiener filter.
-    """
-
-    noise_levels: Float[Tensor, " level"]
-    ratios: Float[Tensor, "level shell"]
 
 
 def write_voxel_weights(
@@ -67,7 +52,11 @@ def read_voxel_prior(
         tensors = load_file(weights)
         architecture = dict(card["architecture"])
         architecture["channels"] = tuple(architecture["channels"])
-        errors = tensors.pop(ERRORS), tensors.pop(NOISE_LEVELS)
+        errors = MeasuredErrors(
+            noise_levels=tensors.pop(NOISE_LEVELS),
+            ratios=tensors.pop(ERRORS),
+            strength=torch.tensor(card["errors"]["strength"]),
+        )
         denoiser = VoxelDenoiser(
             VoxelNetworkConfig(**architecture),
             SpectralWhitening(tensors["whitening.power"]),
@@ -86,12 +75,13 @@ def read_voxel_prior(
         raise InputError(
             f"{weights}: does not fit {card_path} ({error}): train the prior again"
         ) from error
+    index = _find_grid(weights, operator, box_size, sizes)
     return VoxelPrior(
         denoiser=denoiser.eval().requires_grad_(requires_grad=False),
-        pixel_index=_find_grid(weights, operator, box_size, sizes),
+        pixel_index=index,
+        pixel_size=sizes[index],
         edge=box_size,
-        noise_levels=errors[1],
-        errors=errors[0],
+        errors=errors,
         floor=floor,
     )
 

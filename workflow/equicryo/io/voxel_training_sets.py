@@ -17,6 +17,7 @@ from equicryo.io.training_sets import (
 )
 from equicryo.models.voxel_denoiser import VoxelDenoiser
 from equicryo.models.voxel_examples import GridConfig, VolumeBatch, VolumeExamples
+from equicryo.models.voxel_prior import MeasuredErrors
 from equicryo.models.voxel_whitening import SpectralWhitening, fit_spectrum
 from equicryo.seeds import derive_generator
 
@@ -122,13 +123,14 @@ def _measured_volumes(
 
 
 def describe_voxel_prior(
-    denoiser: VoxelDenoiser, data: VoxelTrainingSet
+    denoiser: VoxelDenoiser, data: VoxelTrainingSet, errors: MeasuredErrors
 ) -> dict[str, Any]:
     """Return what a voxel prior's card says of the network and of what it has seen.
 
     Args:
         denoiser: the trained network.
         data: what it was trained on.
+        errors: as measured on `data.all_atom`.
     """
     ids = data.held_out_ids
     return {
@@ -143,5 +145,6 @@ def describe_voxel_prior(
             "grid": asdict(data.examples.grid),
             "floor": data.floor,
         },
+        "errors": {"strength": errors.strength.tolist()},
         "commit": current_commit(),
     }

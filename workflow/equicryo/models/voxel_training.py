@@ -11,8 +11,9 @@ from torch import Tensor
 from equicryo.models.averaged_training import AveragedTraining, OptimisationConfig
 from equicryo.models.voxel_denoiser import VoxelDenoiser
 from equicryo.models.voxel_examples import VolumeBatch, VolumeExamples
+from equicryo.models.voxel_prior import MeasuredErrors, error_pattern
 from equicryo.physics.envelope import molecule_mask
-from equicryo.physics.spectra import shell_power
+from equicryo.physics.spectra import shell_power, shells_to_grid
 
 VALIDATION_NOISE = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Noise levels of the denoising test, e⁻/Å³ × pixel size; a protein at 1 Å has a
@@ -155,8 +156,8 @@ def measure_errors(
     noise_levels: Float[Tensor, " level"],
     *,
     generator: torch.Generator,
-) -> Float[Tensor, "level shell"]:
-    """Measure mean square errors by shell, over those of the Wiener filter.
+) -> MeasuredErrors:
+    """Measure mean square errors by shell, and how they follow the density.
 
     A network knows more than the Gaussian; what it still errs by is the covariance that
     samplers must give to its estimates. Errors are those inside the molecules: it knows
@@ -164,32 +165,51 @@ def measure_errors(
 
     Args:
         denoiser: trained.
-        held_out: volumes that it has not seen.
+        held_out: volumes that it has not seen, some at each pixel size.
         pixel_sizes: of the prior, Å.
         noise_levels: σ, e⁻/Å³ × pixel size.
         generator: source of the noise.
 
     Returns:
-        Ratios, pooled over volumes in each shell.
+        Errors, pooled over volumes.
+
+    Raises:
+        ValueError: there is no volume at one of the pixel sizes.
     """
+    indices = held_out.pixel_index.tolist()
+    if set(indices) != set(range(len(pixel_sizes))):
+        raise ValueError(f"no volume at some of the pixel sizes {pixel_sizes} Å")
     volumes = single_volumes(held_out)
     masks = [
-        molecule_mask(one.volume[0], pixel_sizes[int(one.pixel_index)])
-        for one in volumes
+        molecule_mask(one.volume[0], pixel_sizes[index])
+        for one, index in zip(volumes, indices, strict=True)
     ]
-    rows = []
+    counts = torch.bincount(held_out.pixel_index)[:, None]
+    ratios, strengths = [], []
     for level in noise_levels:
-        found = expected = torch.zeros(())
-        for one, mask in zip(volumes, masks, strict=True):
+        power = denoiser.whitening.power
+        wiener = power * level**2 / (power + level**2)
+        found = torch.zeros(())
+        local = torch.zeros(2, len(pixel_sizes))
+        for one, mask, index in zip(volumes, masks, indices, strict=True):
             noise = torch.randn(one.volume.shape, generator=generator)
             noisy = one.volume + level * noise
-            error = denoiser(noisy, level[None], one.pixel_index) - one.volume
-            inside = shell_power(mask * error[0]) / mask.square().mean()
-            power = denoiser.whitening.power[one.pixel_index[0]]
-            found = found + inside
-            expected = expected + power * level**2 / (power + level**2)
-        rows.append(found / expected)
-    return torch.stack(rows)
+            estimate = denoiser(noisy, level[None], one.pixel_index)[0]
+            error = estimate - one.volume[0]
+            found = found + shell_power(mask * error) / mask.square().mean()
+            pattern = error_pattern(estimate, pixel_sizes[index])
+            both = torch.stack([error.square(), pattern])
+            local[:, index] += (mask * both).sum((1, 2, 3)) / mask.sum()
+        ratio = found / (counts * wiener).sum(0)
+        expected = shells_to_grid(ratio * wiener, held_out.volume.shape[-1])
+        squares, pattern = local
+        ratios.append(ratio)
+        strengths.append(pattern / squares * expected.mean((1, 2, 3)))
+    return MeasuredErrors(
+        noise_levels=noise_levels,
+        ratios=torch.stack(ratios),
+        strength=torch.stack(strengths),
+    )
 
 
 def error_noise_levels(config: VoxelTrainingConfig) -> Float[Tensor, " level"]:
