@@ -155,11 +155,11 @@ def test_published_run_can_be_planned(checkout):
     paper.replace(checkout.folder / "config/test.yaml")
     planned = checkout.planned()
     assert planned["reconstruct_map"] == 1
-    # Six stacks of 10,000 images, four of one chunk, 21 of 1,000 images.
-    assert planned["simulate_images"] == 6 * 20 + 4 + 21 * 2
+    # Six stacks of 10,000 images, four of one chunk, 27 of 1,000 images.
+    assert planned["simulate_images"] == 6 * 20 + 4 + 27 * 2
     # Whole chunks are shared: 20 of each large stack and 2 of the next, and parts.
-    parts = 6 + 3 + 4 + 2 * 3 + 8 * 3 + 11 * 2 + 2 * 2 + 2
-    assert planned["compress_images"] == 6 * 20 + 21 * 2 + parts
+    parts = 6 + 3 + 4 + 2 * 3 + 8 * 3 + 11 * 2 + 8 * 2 + 2
+    assert planned["compress_images"] == 6 * 20 + 27 * 2 + parts
 
 
 def test_a_fresh_checkout_can_be_planned(checkout):
