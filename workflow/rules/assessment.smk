@@ -132,11 +132,7 @@ rule compare_folds:
         chains="results/chains/chains.npz",
         scores=expand(
             "results/chains/scores/{held_out}.csv",
-            held_out=[
-                name
-                for name, split in (line.split(",") for line in HELD_OUT)
-                if split in config["assessment"]["splits"]
-            ],
+            held_out=held_out_of(config["assessment"]["splits"]),
         ),
     output:
         folds=f"{RESULTS}/priors/{{prior}}/folds.csv",

@@ -2,7 +2,17 @@
 # `snakemake results/chains/splits.csv` makes the set anew, without any run's name.
 
 PACKAGE = "results/downloads/promod3-data.deb"
-HELD_OUT = Path("resources/chains/held_out.csv").read_text("utf-8").splitlines()[1:]
+HELD_OUT = dict(
+    line.split(",")
+    for line in Path("resources/chains/held_out.csv")
+    .read_text("utf-8")
+    .splitlines()[1:]
+)
+
+
+def held_out_of(splits):
+    """Return the held-out chains of some splits."""
+    return [name for name, split in HELD_OUT.items() if split in splits]
 
 
 rule get_chains:
@@ -73,7 +83,7 @@ rule split_chains:
         chains="results/chains/chains.npz",
         scores=expand(
             "results/chains/scores/{held_out}.csv",
-            held_out=[line.split(",")[0] for line in HELD_OUT],
+            held_out=list(HELD_OUT),
         ),
         held_out="resources/chains/held_out.csv",
         families="resources/chains/families.csv",
@@ -124,11 +134,7 @@ rule choose_assessed:
         chains="results/chains/chains.npz",
         screened=expand(
             "results/chains/screened/{held_out}.csv",
-            held_out=[
-                name
-                for name, split in (line.split(",") for line in HELD_OUT)
-                if split != "validation"
-            ],
+            held_out=held_out_of(("benchmark", "test")),
         ),
     output:
         chains="results/chains/assessed.npz",
