@@ -189,6 +189,17 @@ def test_slurm_profile_sends_the_training_to_the_gpu_partition(checkout):
         ("prior: [conformer_1hel_misscaled]", "prior: [confromer]", "is not one of"),
         ("    stack: 1hel\n", "    stack: 1hell\n", "is not one of"),
         ("kind: white", "kind: pink", "pink"),
+        (
+            "[mmps]\n    alpha: [1]\n    scale: [1]",
+            "[mmps]\n    alpha: [1]\n    scale: [inferred]",
+            "give it the scale 1",
+        ),
+        (
+            "volume_samplers: {}",
+            "volume_samplers: {dps: {samples: 5, schedule: "
+            "{steps: 2, largest_noise: 1.0, smallest_noise: 0.1}}}",
+            "volume_samplers.dps.samples",
+        ),
         ("box_size: 72", "box_size: 40", None),
     ],
     ids=[
@@ -197,6 +208,8 @@ def test_slurm_profile_sends_the_training_to_the_gpu_partition(checkout):
         "unknown prior",
         "unknown stack",
         "unknown noise",
+        "scale of a generalist",
+        "sample without its opposite",
         "no fault of the schema",
     ],
 )
