@@ -87,6 +87,12 @@ def read_voxel_training_set(
     spared, learnt = shuffled[:ALL_ATOM_VOLUMES], shuffled[ALL_ATOM_VOLUMES:]
     examples = VolumeExamples(training, model, grid, learnt)
     whole = VolumeExamples(training.select([]), model, grid, spared)
+    for index, size in enumerate(grid.pixel_sizes):
+        if index not in whole.pixel_indices:
+            raise InputError(
+                f"voxel_priors: no chain with all atoms, on which errors are measured, "
+                f"needs pixel size {size} Å: leave it out"
+            )
     unseen = VolumeExamples(targets.select(validation), model, grid)
     measured = _measured_volumes(examples, derive_generator(seed, "fit_spectrum"))
     return VoxelTrainingSet(
