@@ -97,6 +97,9 @@ class GaussianPosterior:
         Args:
             white: standard normal numbers.
 
+        Returns:
+            e⁻/Å³ × pixel size.
+
         Source: Chow & Saad 2014, doi:10.1137/130920587, equation 2.4, with the
             preconditioner's symmetric root.
         """
