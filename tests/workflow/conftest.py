@@ -220,7 +220,9 @@ def submissions(
         # Snakemake looks after 30, 70 and 110 s: from 6 s on, first after 84 and 130.
         outlasted.running(WEIGHTS, *SLURM, PAUSE, "30") as longest,
         refused.running(POINTS, *SLURM, "--retries", "0") as failing,
-        whole.running(*SLURM) as run,
+        # After 12, 34 and 66 s; of its stages most take 20 to 60 s, from where on 6 s
+        # would have it look after 48 and 84.
+        whole.running(*SLURM, PAUSE, "12") as run,
     ):
         wait_for(lambda: any(checkpoints.glob("[!.]*")), "a checkpoint")
         (first,) = cluster.jobs("train_prior", run=longest.number())
