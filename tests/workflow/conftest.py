@@ -230,11 +230,22 @@ def submissions(
         for process in job_processes(first.number):
             kill(process, signal.SIGSTOP)
         cluster.limit_time(first.number)
+        # Runs that others compare with take the time in which these only wait.
         request.getfixturevalue("finished")
+        request.getfixturevalue("uninterrupted")
         said = run.finish(), longest.finish(), failing.fail()
         jobs = [cluster.jobs(run=one.number()) for one in (run, longest, failing)]
     parts = zip((whole, outlasted, refused), jobs, said, strict=True)
     return Submissions(*(Submitted(*part) for part in parts))
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A copy in which the training that hits its limit elsewhere ran without one."""
+    made = copy_checkout(tmp_path_factory.mktemp("uninterrupted") / "checkout")
+    lengthen_training(made.folder)
+    made.snakemake(WEIGHTS)
+    return made
 
 
 def spoil_checksum(folder: Path) -> None:

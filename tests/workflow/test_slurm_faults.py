@@ -16,7 +16,6 @@ from .conftest import (
     WEIGHTS,
     Checkout,
     copy_checkout,
-    lengthen_training,
 )
 from .slurm_cluster import Job, SlurmCluster, job_processes, select_jobs, wait_for
 
@@ -39,7 +38,7 @@ rule starved:
         slurm_extra="--nodelist=n1",
         mem_mb=lambda wildcards, attempt: 600 * attempt,
     shell:
-        "python -c 'import time; taken = bytearray(600_000_000); time.sleep(20)'; "
+        "python -c 'import time; taken = bytearray(600_000_000); time.sleep(8)'; "
         "echo whole > {output}"
 
 rule stranded:
@@ -192,10 +191,8 @@ def test_two_writers_after_a_kill_of_snakemake_leave_one_whole_file(
 
 
 def test_training_beyond_its_time_limit_goes_on_from_its_checkpoint(
-    submissions, checkout
+    submissions, uninterrupted
 ) -> None:
-    lengthen_training(checkout.folder)
-    checkout.snakemake(WEIGHTS)
     made = submissions.outlasted.checkout
     trainings = select_jobs(submissions.outlasted.jobs, "train_prior")
     assert [job.state for job in trainings] == ["TIMEOUT", "COMPLETED"]
@@ -203,7 +200,7 @@ def test_training_beyond_its_time_limit_goes_on_from_its_checkpoint(
     assert "going on from step" in log.read_text()
     found, expected = (
         load_file(made.folder / WEIGHTS),
-        load_file(checkout.folder / WEIGHTS),
+        load_file(uninterrupted.folder / WEIGHTS),
     )
     assert found.keys() == expected.keys()
     for name, value in expected.items():
