@@ -116,3 +116,16 @@ def list_assessed():
     adopted = [name for name in ADOPTED_PRIORS if name in used]
     first = {config["priors"][name]["weights"]: name for name in reversed(adopted)}
     return list(first.values())
+
+
+HELD_OUT = dict(
+    line.split(",")
+    for line in Path("resources/chains/held_out.csv")
+    .read_text("utf-8")
+    .splitlines()[1:]
+)
+
+
+def held_out_of(splits):
+    """Return the held-out chains of some splits."""
+    return [name for name, split in HELD_OUT.items() if split in splits]

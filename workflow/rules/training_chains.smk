@@ -2,17 +2,6 @@
 # `snakemake results/chains/splits.csv` makes the set anew, without any run's name.
 
 PACKAGE = "results/downloads/promod3-data.deb"
-HELD_OUT = dict(
-    line.split(",")
-    for line in Path("resources/chains/held_out.csv")
-    .read_text("utf-8")
-    .splitlines()[1:]
-)
-
-
-def held_out_of(splits):
-    """Return the held-out chains of some splits."""
-    return [name for name, split in HELD_OUT.items() if split in splits]
 
 
 rule get_chains:
