@@ -17,7 +17,6 @@ from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.io.residue_model import read_residue_model
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.gain import KnownGain
-from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import NormalOperator, prepare_operator
 from equicryo.physics.residue_density import (
     ResidueBlobs,
@@ -25,6 +24,8 @@ from equicryo.physics.residue_density import (
     residue_blobs,
 )
 from equicryo.structure.chain import Chain
+
+from ..normal_equations import seen_through, spike
 
 EDGE, PIXEL, RESIDUES = 10, 2.5, 8
 DENSITY = SingleBlobs(
@@ -63,18 +64,11 @@ def observe(signal: torch.Tensor, precision: float, seed: int) -> NormalOperator
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(signal.shape, generator=generator, dtype=torch.float64)
     data = signal + noise / math.sqrt(precision)
-    kernel = torch.zeros((2 * EDGE,) * 3, dtype=torch.float64)
-    kernel[EDGE, EDGE, EDGE] = precision
-    normal = NormalEquations(
-        b=precision * data,
-        kernel=kernel,
+    normal = seen_through(
+        spike(EDGE, precision),
+        precision * data,
         data_energy=precision * data.square().sum().item(),
-        n_observations=data.numel(),
-        n_images=1,
         pixel_size=PIXEL,
-        box_size=EDGE,
-        noise_power=torch.ones(EDGE // 2, dtype=torch.float64),
-        input_sha256="0" * 64,
     )
     return prepare_operator(normal)
 

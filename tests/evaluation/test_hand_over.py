@@ -8,7 +8,8 @@ from equicryo.evaluation.hand_over import (
     show_density,
 )
 from equicryo.inference.tracing_refinement import RefinedTrace
-from equicryo.physics.normal_equations import NormalEquations
+
+from ..normal_equations import seen_through
 
 EDGE = 8
 
@@ -16,17 +17,7 @@ EDGE = 8
 def make_normal(b):
     lag = torch.arange(-EDGE, EDGE, dtype=torch.float64)
     square = lag[:, None, None] ** 2 + lag[:, None] ** 2 + lag**2
-    return NormalEquations(
-        b=b,
-        kernel=torch.exp(-0.5 * square),
-        data_energy=0.0,
-        n_observations=1000,
-        n_images=10,
-        pixel_size=1.0,
-        box_size=EDGE,
-        noise_power=torch.ones(5, dtype=torch.float64),
-        input_sha256="0" * 64,
-    )
+    return seen_through(torch.exp(-0.5 * square), b)
 
 
 def test_a_density_enters_as_images_without_noise_would_show_it():

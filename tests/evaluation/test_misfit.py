@@ -9,24 +9,19 @@ from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.residue_density import SingleBlobs
 
+from ..normal_equations import seen_through, spike
+
 EDGE = 12
 PRECISION = 4.0
 
 
 def white_normal(volumes: torch.Tensor) -> NormalEquations:
     """Observe volumes themselves, voxel by voxel, in white noise: K is a delta."""
-    kernel = torch.zeros((2 * EDGE,) * 3, dtype=torch.float64)
-    kernel[EDGE, EDGE, EDGE] = PRECISION * len(volumes)
-    return NormalEquations(
-        b=PRECISION * volumes.sum(0),
-        kernel=kernel,
+    return seen_through(
+        spike(EDGE, PRECISION * len(volumes)),
+        PRECISION * volumes.sum(0),
         data_energy=PRECISION * volumes.square().sum().item(),
-        n_observations=volumes.numel(),
         n_images=len(volumes),
-        pixel_size=1.0,
-        box_size=EDGE,
-        noise_power=torch.ones(EDGE // 2, dtype=torch.float64),
-        input_sha256="0" * 64,
     )
 
 

@@ -25,6 +25,8 @@ from equicryo.physics.residue_density import SingleBlobs
 from equicryo.structure.atoms import AtomicModel
 from equicryo.structure.residues import residue_electrons
 
+from ..normal_equations import seen_through, spike
+
 EDGE = 24
 
 
@@ -101,19 +103,7 @@ def test_low_pass_falls_to_one_over_e_at_the_resolution() -> None:
 
 def white_images() -> NormalEquations:
     """Volumes seen voxel by voxel."""
-    kernel = torch.zeros((2 * EDGE,) * 3, dtype=torch.float64)
-    kernel[EDGE, EDGE, EDGE] = 1.0
-    return NormalEquations(
-        b=torch.zeros((EDGE,) * 3, dtype=torch.float64),
-        kernel=kernel,
-        data_energy=0.0,
-        n_observations=EDGE**3,
-        n_images=1,
-        pixel_size=1.0,
-        box_size=EDGE,
-        noise_power=torch.ones(EDGE // 2, dtype=torch.float64),
-        input_sha256="0" * 64,
-    )
+    return seen_through(spike(EDGE, 1.0))
 
 
 def test_most_likely_chain_is_where_the_density_is() -> None:

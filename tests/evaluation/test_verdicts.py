@@ -19,6 +19,8 @@ from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import prepare_operator
 from equicryo.physics.residue_density import single_blobs
 
+from ..normal_equations import seen_through
+
 EDGE, PIXEL_SIZE = 16, 2.0
 SEQUENCE = "GWAKYSGRLWTE"
 
@@ -36,17 +38,7 @@ def normal_equations(precision: float) -> NormalEquations:
     """A kernel that reaches a voxel far: exp(−distance in voxels) × precision."""
     lag = torch.arange(-EDGE, EDGE, dtype=torch.float64)
     square = lag[:, None, None] ** 2 + lag[:, None] ** 2 + lag**2
-    return NormalEquations(
-        b=torch.zeros(EDGE, EDGE, EDGE, dtype=torch.float64),
-        kernel=precision * (-square).exp(),
-        data_energy=0.0,
-        n_observations=1,
-        n_images=1,
-        pixel_size=PIXEL_SIZE,
-        box_size=EDGE,
-        noise_power=torch.ones(EDGE // 2, dtype=torch.float64),
-        input_sha256="0" * 64,
-    )
+    return seen_through(precision * (-square).exp(), pixel_size=PIXEL_SIZE)
 
 
 def images_of(truth, precision, seed=0, sequence=SEQUENCE):

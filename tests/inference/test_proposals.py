@@ -11,7 +11,8 @@ from equicryo.inference.proposals import (
 )
 from equicryo.models.proposer import Proposer, ProposerConfig, initialise
 from equicryo.physics.deconvolution import SHELLS, STRENGTHS
-from equicryo.physics.normal_equations import NormalEquations
+
+from ..normal_equations import seen_through, spike
 
 
 def make_proposer() -> Proposer:
@@ -73,16 +74,6 @@ def test_evidence_is_where_the_marks_are() -> None:
 
 
 def test_pixels_coarser_than_the_network_has_seen_are_refused() -> None:
-    normal = NormalEquations(
-        b=torch.zeros(24, 24, 24, dtype=torch.float64),
-        kernel=torch.zeros(48, 48, 48, dtype=torch.float64),
-        data_energy=0.0,
-        n_observations=1,
-        n_images=1,
-        pixel_size=1.9,
-        box_size=24,
-        noise_power=torch.ones(13, dtype=torch.float64),
-        input_sha256="0" * 64,
-    )
+    normal = seen_through(spike(24, 1.0), pixel_size=1.9)
     with pytest.raises(InputError, match=r"1.9 Å is too coarse .* needs 1.27 Å"):
         propose_candidates(normal, "GA", make_proposer(), 4)

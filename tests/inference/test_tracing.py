@@ -55,6 +55,8 @@ from equicryo.structure.residues import residue_electrons, residue_types
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.trace_geometry import measure_geometry
 
+from ..normal_equations import seen_through
+
 EDGE, PIXEL_SIZE, WIDTH = 32, 1.25, 1.5
 SEQUENCE = "GWAKYSGRLWTEGFVDHKPG"
 CONFIG = BeadTracingConfig(
@@ -98,17 +100,7 @@ def noise_free(chain: np.ndarray, total: float) -> NormalEquations:
     transfer = total / np.maximum(radius, 1.0 / (4 * EDGE * PIXEL_SIZE))
     transfer *= radius < 0.5 / PIXEL_SIZE
     kernel = torch.from_numpy(np.fft.fftshift(np.fft.ifftn(transfer).real))
-    normal = NormalEquations(
-        b=torch.zeros(EDGE, EDGE, EDGE, dtype=torch.float64),
-        kernel=kernel,
-        data_energy=0.0,
-        n_observations=1,
-        n_images=1,
-        pixel_size=PIXEL_SIZE,
-        box_size=EDGE,
-        noise_power=torch.ones(EDGE // 2 + 1, dtype=torch.float64),
-        input_sha256="0" * 64,
-    )
+    normal = seen_through(kernel, pixel_size=PIXEL_SIZE)
     weights = torch.from_numpy(residue_electrons(SEQUENCE))
     volume = gaussian_volume(torch.from_numpy(chain), weights, WIDTH, EDGE, PIXEL_SIZE)
     b = prepare_operator(normal).convolve(volume)

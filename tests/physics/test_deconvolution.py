@@ -13,6 +13,8 @@ from equicryo.physics.deconvolution import (
 )
 from equicryo.physics.normal_equations import NormalEquations
 
+from ..normal_equations import seen_through
+
 EDGE = 8
 
 
@@ -23,16 +25,10 @@ def normal() -> NormalEquations:
     k2 = k[:, None, None] ** 2 + k[:, None] ** 2 + k**2
     transfer = 3.0 * torch.exp(-10.0 * k2)
     kernel = torch.fft.fftshift(torch.fft.ifftn(transfer).real)
-    return NormalEquations(
-        b=torch.randn(EDGE, EDGE, EDGE, dtype=torch.float64, generator=generator),
-        kernel=kernel,
-        data_energy=0.0,
-        n_observations=1,
-        n_images=1,
+    return seen_through(
+        kernel,
+        torch.randn(EDGE, EDGE, EDGE, dtype=torch.float64, generator=generator),
         pixel_size=1.5,
-        box_size=EDGE,
-        noise_power=torch.ones(EDGE // 2 + 1, dtype=torch.float64),
-        input_sha256="0" * 64,
     )
 
 

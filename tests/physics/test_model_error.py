@@ -21,6 +21,8 @@ from equicryo.physics.spectra import half_grid_frequencies, shell_power
 from equicryo.structure.atoms import alpha_carbons
 from equicryo.structure.residue_model import SHELL, SHELLS
 
+from ..normal_equations import seen_through, spike
+
 FOLDER = "resources/residue_model"
 EDGE = 32
 PIXEL_SIZE = 1.25
@@ -29,19 +31,8 @@ CENTRES = SHELL * (np.arange(SHELLS) + 0.5)
 
 def white_images(b: torch.Tensor, information: float) -> NormalEquations:
     """Volumes seen voxel by voxel: the kernel is a spike."""
-    edge = len(b)
-    kernel = torch.zeros((2 * edge,) * 3, dtype=torch.float64)
-    kernel[edge, edge, edge] = information
-    return NormalEquations(
-        b=b,
-        kernel=kernel,
-        data_energy=3.0,
-        n_observations=edge**3,
-        n_images=1,
-        pixel_size=PIXEL_SIZE,
-        box_size=edge,
-        noise_power=torch.ones(edge // 2 + 1, dtype=torch.float64),
-        input_sha256="0" * 64,
+    return seen_through(
+        spike(len(b), information), b, data_energy=3.0, pixel_size=PIXEL_SIZE
     )
 
 

@@ -5,6 +5,8 @@ from scipy.signal import fftconvolve
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import prepare_operator
 
+from ..normal_equations import seen_through
+
 EDGE = 6
 
 
@@ -15,17 +17,7 @@ def normal(generator) -> NormalEquations:
     kernel = torch.randn((2 * EDGE,) * 3, dtype=torch.float64, generator=generator)
     inner = kernel[1:, 1:, 1:]
     inner += inner.flip(0, 1, 2).clone()
-    return NormalEquations(
-        b=b,
-        kernel=kernel,
-        data_energy=1.0,
-        n_observations=1,
-        n_images=1,
-        pixel_size=1.0,
-        box_size=12,
-        noise_power=torch.ones(7, dtype=torch.float64),
-        input_sha256="0" * 64,
-    )
+    return seen_through(kernel, b, data_energy=1.0)
 
 
 @pytest.fixture

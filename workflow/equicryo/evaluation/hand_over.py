@@ -34,7 +34,7 @@ def show_density(
         volume: e⁻/Å³ × pixel size, on their grid.
     """
     operator = prepare_operator(normal)
-    return replace(normal, b=operator.convolve(volume.to(operator.b)).to(normal.b))
+    return replace(normal, b=operator.convolve(volume.to(operator.b)))
 
 
 def score_hand_over(
