@@ -16,7 +16,7 @@ import yaml
 
 from equicryo.io.files import file_sha256
 
-from .slurm_cluster import Job, SlurmCluster, job_processes, kill, run_slurm, wait_for
+from .slurm_cluster import SlurmCluster, job_processes, kill, run_slurm, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = "results/test"
@@ -179,36 +179,35 @@ POINTS = f"{RESULTS}/structures/1hel/points.npz"
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """A copy of the checkout from which Snakemake ran on the cluster, and its jobs."""
+class Submission:
+    """A run that goes to the cluster from its own copy, perhaps still at work."""
 
     checkout: Checkout
-    jobs: list[Job]
-    said: str
+    run: Run
 
 
 @dataclass(frozen=True)
 class Submissions:
-    """Runs that went to the cluster beside each other.
+    """Runs that go to the cluster beside each other.
 
     Attributes:
         whole: the tiny workflow.
-        outlasted: a training that hit its time limit after a checkpoint, and went on.
+        outlasted: a training that hits its time limit after a checkpoint, and goes on.
         refused: a structure whose file is not the one that the config names.
     """
 
-    whole: Submitted
-    outlasted: Submitted
-    refused: Submitted
+    whole: Submission
+    outlasted: Submission
+    refused: Submission
 
 
-# At once: each waits most of its time, for the scheduler or for a limit.
+# At once, and beside other tests: each waits most of its time, for the scheduler or for
+# a limit. Who asks for one's result waits for its end.
 @pytest.fixture(scope="session")
 def submissions(
     cluster: SlurmCluster,
     tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-) -> Submissions:
+) -> Iterator[Submissions]:
     whole, outlasted, refused = (
         copy_checkout(tmp_path_factory.mktemp(name) / "checkout")
         for name in ("whole", "outlasted", "refused")
@@ -230,13 +229,11 @@ def submissions(
         for process in job_processes(first.number):
             kill(process, signal.SIGSTOP)
         cluster.limit_time(first.number)
-        # Runs that others compare with take the time in which these only wait.
-        request.getfixturevalue("finished")
-        request.getfixturevalue("uninterrupted")
-        said = run.finish(), longest.finish(), failing.fail()
-        jobs = [cluster.jobs(run=one.number()) for one in (run, longest, failing)]
-    parts = zip((whole, outlasted, refused), jobs, said, strict=True)
-    return Submissions(*(Submitted(*part) for part in parts))
+        yield Submissions(
+            whole=Submission(whole, run),
+            outlasted=Submission(outlasted, longest),
+            refused=Submission(refused, failing),
+        )
 
 
 @pytest.fixture(scope="session")

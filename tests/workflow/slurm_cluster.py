@@ -1,4 +1,4 @@
-"""A real Slurm on this machine: a controller and two node daemons, on loopback."""
+"""A real Slurm on this machine: a controller and four node daemons, on loopback."""
 
 import ctypes
 import os
@@ -18,13 +18,14 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 SETTINGS = Path("/etc/slurm")
 CLUSTER = "ClusterName=equicryo"
 LINKS = ("slurm.conf", "gres.conf")
-NODES = ("n1", "n2")
+NODES = ("n1", "n2", "n3", "n4")
 # Met only by what never comes: on a busy machine a job takes a minute to begin.
 WAIT_SECONDS = 600.0
 STOP_SECONDS = 15.0
 
 # Memory is polled and enforced without cgroups. Requeued jobs wait for `cred_expire`.
-# Jobs go to n2 first, by its weight: n1 has the GPUs.
+# Jobs go to the node of least weight first: the others have GPUs. What kills nodes and
+# jobs has a partition of its own, so that runs beside it are left alone.
 SLURM_CONF = """\
 {cluster}
 SlurmctldHost={host}(127.0.0.1)
@@ -65,11 +66,14 @@ GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=16000 Weight=2 Gres=gpu:2
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=16000 Weight=1
+NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} CPUs=8 RealMemory=16000 Weight=2 Gres=gpu:2
+NodeName=n4 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[4]} CPUs=8 RealMemory=16000 Weight=1
 PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=2880
 PartitionName=gpu Nodes=n1 MaxTime=2880
-PartitionName=urgent Nodes=n1 MaxTime=2880 PriorityTier=2
+PartitionName=faulty Nodes=n3,n4 MaxTime=2880
+PartitionName=urgent Nodes=n3 MaxTime=2880 PriorityTier=2
 """  # noqa: E501  one line a node
-GRES_CONF = "NodeName=n1 Name=gpu Count=2 File=/dev/null,/dev/zero\n"
+GRES_CONF = "NodeName=n[1,3] Name=gpu Count=2 File=/dev/null,/dev/zero\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,7 +244,7 @@ def configure(folder: Path) -> None:
     (folder / "state").mkdir(parents=True)
     host = socket.gethostname().split(".")[0]
     text = SLURM_CONF.format(
-        cluster=CLUSTER, host=host, folder=folder, ports=free_ports(3)
+        cluster=CLUSTER, host=host, folder=folder, ports=free_ports(1 + len(NODES))
     )
     (folder / "slurm.conf").write_text(text)
     (folder / "gres.conf").write_text(GRES_CONF)

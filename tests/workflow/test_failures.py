@@ -37,10 +37,11 @@ def test_a_failing_rule_is_told_on_one_screen(checkout) -> None:
 
 @pytest.mark.slurm
 @pytest.mark.slow
-def test_a_failing_rule_of_a_group_is_told_on_one_screen(submissions) -> None:
+def test_a_failing_rule_of_a_group_is_told_on_one_screen(cluster, submissions) -> None:
     refused = submissions.refused
-    check_screen(refused.said, refused.checkout.folder)
-    assert [job.state for job in refused.jobs] == ["FAILED"]
+    check_screen(refused.run.fail(), refused.checkout.folder)
+    jobs = cluster.jobs(run=refused.run.number())
+    assert [job.state for job in jobs] == ["FAILED"]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from .conftest import (
     Checkout,
     copy_checkout,
 )
-from .slurm_cluster import Job, SlurmCluster, job_processes, select_jobs, wait_for
+from .slurm_cluster import Job, SlurmCluster, job_processes, wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
@@ -28,14 +28,16 @@ rule all:
 rule killed:
     output: "killed.txt"
     resources:
-        slurm_extra="--nodelist=n1",
+        slurm_partition="faulty",
+        slurm_extra="--nodelist=n3",
         seconds=lambda wildcards, attempt: 3600 if attempt == 1 else 0,
     shell: "sleep {resources.seconds}; echo whole > {output}"
 
 rule starved:
     output: "starved.txt"
     resources:
-        slurm_extra="--nodelist=n1",
+        slurm_partition="faulty",
+        slurm_extra="--nodelist=n3",
         mem_mb=lambda wildcards, attempt: 600 * attempt,
     shell:
         "python -c 'import time; taken = bytearray(600_000_000); time.sleep(8)'; "
@@ -43,14 +45,16 @@ rule starved:
 
 rule stranded:
     output: "stranded.txt"
+    resources:
+        slurm_partition="faulty",
     shell:
         "echo $SLURMD_NODENAME >> stranded.nodes; "
-        "[ $SLURMD_NODENAME = n1 ] || sleep 3600; echo whole > {output}"
+        "[ $SLURMD_NODENAME = n3 ] || sleep 3600; echo whole > {output}"
 
 rule preempted:
     output: "preempted.txt"
     resources:
-        slurm_partition="gpu",
+        slurm_partition="faulty",
         gres="gpu:2",
     shell:
         "echo begun >> preempted.begun; "
@@ -114,9 +118,9 @@ def aftermath(
         wait_for((made.folder / "preempted.begun").exists, "the job to be preempted")
         cluster.preempt_gpus()
         wait_for(nodes.exists, "the job to be stranded")
-        cluster.kill_node("n2")
+        cluster.kill_node("n4")
         said = run.finish()
-    cluster.start_node("n2")
+    cluster.start_node("n4")
     rules = ("killed", "starved", "stranded", "preempted")
     return Aftermath(made.folder, {rule: cluster.jobs(rule) for rule in rules}, said)
 
@@ -148,7 +152,7 @@ def test_a_job_on_a_dying_node_goes_on_elsewhere(aftermath) -> None:
     (job,) = aftermath.jobs["stranded"]
     assert (job.state, job.requeues) == ("COMPLETED", 1)
     nodes = (aftermath.folder / "stranded.nodes").read_text().split()
-    assert nodes == ["n2", "n1"]
+    assert nodes == ["n4", "n3"]
     assert (aftermath.folder / "stranded.txt").read_text() == "whole\n"
 
 
@@ -191,10 +195,11 @@ def test_two_writers_after_a_kill_of_snakemake_leave_one_whole_file(
 
 
 def test_training_beyond_its_time_limit_goes_on_from_its_checkpoint(
-    submissions, uninterrupted
+    cluster, submissions, uninterrupted
 ) -> None:
-    made = submissions.outlasted.checkout
-    trainings = select_jobs(submissions.outlasted.jobs, "train_prior")
+    made, run = submissions.outlasted.checkout, submissions.outlasted.run
+    run.finish()
+    trainings = cluster.jobs("train_prior", run=run.number())
     assert [job.state for job in trainings] == ["TIMEOUT", "COMPLETED"]
     log = made.folder / f"{RESULTS}/logs/train_prior/conformer_1hel.log"
     assert "going on from step" in log.read_text()

@@ -2,24 +2,26 @@
 
 import pytest
 
-from .conftest import RESULTS, Submitted
+from .conftest import RESULTS, Checkout
 from .slurm_cluster import Job, select_jobs
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 
 @pytest.fixture
-def submitted(submissions) -> Submitted:
-    return submissions.whole
+def submitted(submissions) -> Checkout:
+    submissions.whole.run.finish()
+    return submissions.whole.checkout
 
 
 @pytest.fixture
-def jobs(submitted) -> list[Job]:
-    return submitted.jobs
+def jobs(cluster, submissions, submitted) -> list[Job]:
+    return cluster.jobs(run=submissions.whole.run.number())
 
 
-def test_results_equal_those_of_a_local_run(submitted, finished) -> None:
-    assert submitted.checkout.hashes() == finished.hashes()
+# The local run first: it takes the time in which the other one waits.
+def test_results_equal_those_of_a_local_run(finished, submitted) -> None:
+    assert submitted.hashes() == finished.hashes()
 
 
 def test_each_job_succeeds_at_its_first_try_within_what_it_asks_for(jobs) -> None:
@@ -45,7 +47,7 @@ def test_small_rules_of_one_group_are_one_job(jobs, finished) -> None:
 
 
 def test_each_step_leaves_a_log_and_its_measured_cost(submitted) -> None:
-    folder = submitted.checkout.folder / RESULTS
+    folder = submitted.folder / RESULTS
     logs, costs = (
         {str(path.relative_to(folder / kind).with_suffix("")) for path in found}
         for kind, found in (
@@ -54,4 +56,4 @@ def test_each_step_leaves_a_log_and_its_measured_cost(submitted) -> None:
         )
     )
     assert costs == logs
-    assert len(costs) == sum(submitted.checkout.planned("--forceall").values())
+    assert len(costs) == sum(submitted.planned("--forceall").values())
