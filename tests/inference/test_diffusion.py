@@ -37,7 +37,8 @@ def test_step_down_keeps_the_noise_of_the_lower_level():
     generator = torch.Generator().manual_seed(0)
     clean = torch.randn(1, 20000, 3, dtype=torch.float64, generator=generator)
     noise = torch.randn(clean.shape, dtype=torch.float64, generator=generator)
-    lower = step_down(clean + 2.0 * noise, clean, (2.0, 0.7), generator)
+    white = torch.randn(clean.shape, dtype=torch.float64, generator=generator)
+    lower = step_down(clean + 2.0 * noise, clean, (2.0, 0.7), white)
     left = lower - clean
     # 60,000 numbers: standard errors 0.003 of the mean and 0.3 % of the variance.
     assert float(left.mean()) == pytest.approx(0.0, abs=0.012)
@@ -49,9 +50,8 @@ def test_step_down_keeps_the_noise_of_the_lower_level():
 def test_last_step_returns_the_estimate():
     generator = torch.Generator().manual_seed(0)
     estimate = torch.randn(2, 5, 3, generator=generator)
-    assert torch.equal(
-        step_down(torch.zeros(2, 5, 3), estimate, (0.1, 0.0), generator), estimate
-    )
+    above, white = torch.randn(2, *estimate.shape, generator=generator)
+    assert torch.equal(step_down(above, estimate, (0.1, 0.0), white), estimate)
 
 
 def test_draws_have_the_spread_of_the_ensemble(problem):

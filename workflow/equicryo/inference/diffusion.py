@@ -53,22 +53,21 @@ def step_down(
     noisy: Float[Tensor, "*state"],
     denoised: Float[Tensor, "*state"],
     levels: tuple[float, float],
-    generator: torch.Generator,
+    white: Float[Tensor, "*state"],
 ) -> Float[Tensor, "*state"]:
     """Draw x at the next lower noise level, given x and its denoised estimate.
 
     Args:
-        noisy: x_σ, Å.
-        denoised: E[x₀ | x_σ], Å.
-        levels: σ now and next, Å; a next one of 0 returns the estimate.
-        generator: source of the randomness.
+        noisy: x_σ; coordinates in Å, or densities in e⁻/Å³ × pixel size.
+        denoised: E[x₀ | x_σ], in the same unit.
+        levels: σ now and next, in the same unit; a next one of 0 returns the estimate.
+        white: noise of unit variance, the only randomness of the step.
 
     Source: the Gaussian p(x_σ' | x_σ, x₀) of a variance-exploding process; Song et al.
         2021, arXiv:2011.13456, equation 47.
     """
     mean, spread = ancestral_moments(noisy, denoised, levels)
-    noise = torch.randn(noisy.shape, generator=generator).to(noisy)
-    return mean + spread * noise
+    return mean + spread * white
 
 
 def ancestral_moments(
@@ -124,7 +123,8 @@ def draw_clean(
     x = noisy
     for now, following in pairwise([*levels, 0.0]):
         denoised = prior.denoise(x, x.new_full((len(x),), now))
-        ahead = step_down(x, denoised, (now, following), generator)
+        white = torch.randn(x.shape, generator=generator).to(x)
+        ahead = step_down(x, denoised, (now, following), white)
         if following > 0.0:
             again = prior.denoise(ahead, x.new_full((len(x),), following))
             ahead = ahead + (now / following - 1.0) * (again - denoised)

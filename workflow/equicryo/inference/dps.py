@@ -82,7 +82,8 @@ def sample_dps(
             curvature = measure_curvature(prior, target, here.denoised[0], here.blur)
         move = curvature.implicit_step(here.gradient, now, now**2 - following**2)
         move = target.limit(move, here.blur)
-        x = step_down(x, here.denoised, (now, following), generator) + move
+        white = torch.randn(x.shape, generator=generator).to(x)
+        x = step_down(x, here.denoised, (now, following), white) + move
         steps.append(here.step(2 * call, guidance))
         logger.info("%s", steps[-1].row())
     return guidance.scale * x, steps

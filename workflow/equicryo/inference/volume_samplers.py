@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.inference.diffusion import ScheduleConfig
+from equicryo.inference.diffusion import ScheduleConfig, step_down
 from equicryo.inference.volume_sampling import (
     DiffusionVoxelPrior,
     VolumeLikelihood,
@@ -20,7 +20,6 @@ from equicryo.inference.volume_sampling import (
     begin_volumes,
     draw_clean_volumes,
     draw_opposites,
-    step_volumes_down,
 )
 from equicryo.physics.gaussian_posterior import conjugate_gradients, filter_volume
 
@@ -66,7 +65,8 @@ def sample_volume_dps(
         follows = prior.variance / (prior.variance + now**2)
         length = now**2 - following**2
         move = _implicit_step(likelihood, follows, gradient, length)
-        x = step_volumes_down(x, denoised, (now, following), generator) + move
+        white = draw_opposites(x, generator)
+        x = step_down(x, denoised, (now, following), white) + move
         steps.append(_record(2 * call, now, value))
     return x, steps
 
@@ -124,7 +124,8 @@ def sample_volume_pigdm(
             prior.remaining_variance(now), prior.error_amplitude(denoised, now)
         )
         clean = posterior.draw(denoised, draw_opposites(x, generator))
-        x = step_volumes_down(x, clean, (now, following), generator)
+        white = draw_opposites(x, generator)
+        x = step_down(x, clean, (now, following), white)
         value = likelihood.operator.log_likelihood(denoised)
         steps.append(_record(call, now, value))
     return x, steps

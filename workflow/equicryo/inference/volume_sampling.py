@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.inference.diffusion import ScheduleConfig, ancestral_moments
+from equicryo.inference.diffusion import ScheduleConfig, step_down
 from equicryo.physics.gaussian_posterior import (
     GaussianPosterior,
     circulant_part,
@@ -147,17 +147,6 @@ def draw_opposites(
     return torch.cat([half, -half]).to(like)
 
 
-def step_volumes_down(
-    noisy: Float[Tensor, "sample z y x"],
-    clean: Float[Tensor, "sample z y x"],
-    levels: tuple[float, float],
-    generator: torch.Generator,
-) -> Float[Tensor, "sample z y x"]:
-    """As `diffusion.step_down`, with noise in opposite pairs."""
-    mean, spread = ancestral_moments(noisy, clean, levels)
-    return mean + spread * draw_opposites(noisy, generator)
-
-
 @torch.no_grad()
 def draw_clean_volumes(
     prior: DiffusionVoxelPrior,
@@ -181,5 +170,6 @@ def draw_clean_volumes(
         spread = filter_volume(white, prior.remaining_variance(now).sqrt())
         denoised = prior.denoise(noisy, now)
         clean = denoised + prior.error_amplitude(denoised, now) * spread
-        noisy = step_volumes_down(noisy, clean, (now, following), generator)
+        white = draw_opposites(noisy, generator)
+        noisy = step_down(noisy, clean, (now, following), white)
     return noisy
