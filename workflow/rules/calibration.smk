@@ -1,4 +1,4 @@
-# Asked for by the name of their files only: some minutes, and no data of a run enter.
+# Asked for by the name of their files only: half an hour, and no data of a run enter.
 rule calibrate_samplers:
     output:
         table=f"{RESULTS}/calibration.csv",
@@ -11,7 +11,7 @@ rule calibrate_samplers:
         mem_mb=memory(4000),
         runtime=minutes(60),
     params:
-        settings={"problems": 500, "samples": 39},
+        settings={"residues": 32, "problems": 500, "samples": 39},
         seed=config["seed"],
         code=fingerprint("calibrate_samplers"),
     script:

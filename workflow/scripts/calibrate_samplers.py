@@ -21,7 +21,10 @@ logging.getLogger("equicryo.inference").setLevel(logging.WARNING)
 torch.set_num_threads(snakemake.threads)
 params = snakemake.params
 problems = {
-    name: make(generator=derive_generator(params.seed, "calibrate_samplers", name))
+    name: make(
+        params.settings["residues"],
+        generator=derive_generator(params.seed, "calibrate_samplers", name),
+    )
     for name, make in PROBLEMS.items()
 }
 rows = [

@@ -17,7 +17,7 @@ from equicryo.inference.likelihood import Likelihood
 from equicryo.models.prior import DiffusionPrior
 
 RESIDUES = 4
-DIMENSIONS = 3 * RESIDUES
+"""Of the smallest problems; larger ones are as hard, residue by residue."""
 
 
 @final
@@ -157,37 +157,48 @@ class GaussianProblem:
         return self.mixture.observe(self.design, self.noise, observed)
 
 
-def linear_gaussian(*, generator: torch.Generator) -> GaussianProblem:
+def linear_gaussian(
+    residues: int = RESIDUES, *, generator: torch.Generator
+) -> GaussianProblem:
     """Make a problem with a Gaussian prior of spreads from 0.3 to 2 Å along its axes.
 
     Args:
+        residues: of the chain; two thirds as many observations as coordinates.
         generator: of axes and design. Some axes are well observed, some not at all.
     """
-    spread = torch.logspace(math.log10(0.3), math.log10(2.0), DIMENSIONS).double()
-    axes = _axes(generator)
+    size = 3 * residues
+    spread = torch.logspace(math.log10(0.3), math.log10(2.0), size).double()
+    axes = _axes(size, generator)
     mixture = GaussianMixture(
         weights=torch.ones(1).double(),
-        means=torch.zeros(1, DIMENSIONS).double(),
+        means=torch.zeros(1, size).double(),
         covariances=(axes * spread**2 @ axes.T)[None],
     )
-    return GaussianProblem(mixture=mixture, design=_design(8, generator), noise=1.0)
+    design = _design(2 * residues, size, generator)
+    return GaussianProblem(mixture=mixture, design=design, noise=1.0)
 
 
-def mixture_of_folds(*, generator: torch.Generator) -> GaussianProblem:
+def mixture_of_folds(
+    residues: int = RESIDUES, *, generator: torch.Generator
+) -> GaussianProblem:
     """Make a problem whose prior has three modes that the data tell apart in part.
 
     Args:
+        residues: of the chain; a third as many observations as coordinates.
         generator: of axes, centres and design.
     """
-    spread = torch.logspace(math.log10(0.3), 0.0, DIMENSIONS).double()
-    centres = 1.5 * torch.randn(3, DIMENSIONS, generator=generator).double()
-    roots = [_axes(generator) * spread for _ in range(3)]
+    size = 3 * residues
+    spread = torch.logspace(math.log10(0.3), 0.0, size).double()
+    apart = 1.5 * math.sqrt(RESIDUES / residues)
+    centres = apart * torch.randn(3, size, generator=generator).double()
+    roots = [_axes(size, generator) * spread for _ in range(3)]
     mixture = GaussianMixture(
         weights=torch.tensor([0.5, 0.3, 0.2]).double(),
         means=centres,
         covariances=torch.stack([root @ root.T for root in roots]),
     )
-    return GaussianProblem(mixture=mixture, design=_design(4, generator), noise=2.0)
+    design = _design(residues, size, generator)
+    return GaussianProblem(mixture=mixture, design=design, noise=2.0)
 
 
 def shaped_gaussian(*, generator: torch.Generator) -> GaussianProblem:
@@ -197,19 +208,22 @@ def shaped_gaussian(*, generator: torch.Generator) -> GaussianProblem:
         generator: of shape, axes and design.
     """
     problem = linear_gaussian(generator=generator)
-    shape = 5.0 * torch.randn(1, DIMENSIONS, generator=generator).double()
+    shape = 5.0 * torch.randn(1, 3 * RESIDUES, generator=generator).double()
     return replace(problem, mixture=replace(problem.mixture, means=shape))
 
 
 PROBLEMS = {"linear_gaussian": linear_gaussian, "mixture": mixture_of_folds}
 
 
-def _axes(generator: torch.Generator) -> Float[Tensor, "parameter parameter"]:
-    shape = (DIMENSIONS, DIMENSIONS)
-    return torch.linalg.qr(torch.randn(shape, generator=generator).double())[0]
+def _axes(
+    size: int, generator: torch.Generator
+) -> Float[Tensor, "parameter parameter"]:
+    return torch.linalg.qr(torch.randn(size, size, generator=generator).double())[0]
 
 
 def _design(
-    observations: int, generator: torch.Generator
+    observations: int, size: int, generator: torch.Generator
 ) -> Float[Tensor, "observation parameter"]:
-    return torch.randn(observations, DIMENSIONS, generator=generator).double()
+    """Draw A such that an observation says the same of a chain of any length."""
+    design = torch.randn(observations, size, generator=generator).double()
+    return design * math.sqrt(3 * RESIDUES / size)
