@@ -81,3 +81,23 @@ def test_information_is_minus_the_hessian(name):
         lambda x: likelihood.log_likelihood(x.view(1, *shape), 0.0).sum(), every[0]
     )
     torch.testing.assert_close(actual, -hessian, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_long_chains_are_as_hard_as_short_ones(name):
+    """Observations leave the same share of the variance within the modes."""
+
+    def share_left(residues: int, seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        problem = PROBLEMS[name](residues, generator=generator)
+        before = problem.mixture.covariances
+        after = problem.posterior(torch.zeros(len(problem.design)).double()).covariances
+        traces = [one.diagonal(dim1=-2, dim2=-1).sum() for one in (after, before)]
+        return float(traces[0] / traces[1])
+
+    short, long = (
+        torch.tensor([share_left(residues, seed) for seed in range(20)])
+        for residues in (4, 32)
+    )
+    assert 0.2 < float(long.mean()) < 0.8
+    assert float(long.mean()) == pytest.approx(float(short.mean()), abs=0.03)
