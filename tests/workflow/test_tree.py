@@ -112,7 +112,7 @@ def test_published_data_sets_differ_from_the_centre_in_one_factor():
         assert len(changed) <= 1 or changed == {"pose_error_deg", "shift_error"}, name
     counts = {one["n_images"] for one in datasets.values() if one["stack"] == "1hel"}
     assert counts == {3, 5, 16, 100, 200, 300, 1000, 10000}
-    assert {stack["snr"] for stack in stacks.values()} == {0.01, 0.1, 1.0}
+    assert {stack["snr"] for stack in stacks.values()} == {0.01, 0.1, 1.0, 1000.0}
     assert {stack["density"] for stack in stacks.values()} == {"matched", "all-atom"}
     assert {stack["ctf"] for stack in stacks.values()} == {"on", "off"}
 
