@@ -33,3 +33,10 @@ def spike(edge: int, height: float) -> torch.Tensor:
     kernel = torch.zeros((2 * edge,) * 3, dtype=torch.float64)
     kernel[edge, edge, edge] = height
     return kernel
+
+
+def bell(edge: int, height: float, width: float) -> torch.Tensor:
+    """Return a kernel that falls off as a Gaussian of this width in voxels."""
+    lag = torch.arange(-edge, edge, dtype=torch.float64) / width
+    square = lag[:, None, None] ** 2 + lag[:, None] ** 2 + lag**2
+    return height * torch.exp(-0.5 * square)

@@ -9,21 +9,15 @@ from equicryo.evaluation.hand_over import (
 )
 from equicryo.inference.tracing_refinement import RefinedTrace
 
-from ..normal_equations import seen_through
+from ..normal_equations import bell, seen_through
 
 EDGE = 8
-
-
-def make_normal(b):
-    lag = torch.arange(-EDGE, EDGE, dtype=torch.float64)
-    square = lag[:, None, None] ** 2 + lag[:, None] ** 2 + lag**2
-    return seen_through(torch.exp(-0.5 * square), b)
 
 
 def test_a_density_enters_as_images_without_noise_would_show_it():
     generator = torch.Generator().manual_seed(1)
     volume = torch.rand(EDGE, EDGE, EDGE, dtype=torch.float64, generator=generator)
-    normal = make_normal(torch.zeros_like(volume))
+    normal = seen_through(bell(EDGE, 1.0, 1.0))
     shown = show_density(normal, volume.float())
     place = torch.cartesian_prod(*[torch.arange(EDGE, dtype=torch.float64)] * 3)
     kernel = torch.exp(-0.5 * torch.cdist(place, place).square())

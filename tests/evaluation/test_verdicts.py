@@ -19,7 +19,7 @@ from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import prepare_operator
 from equicryo.physics.residue_density import single_blobs
 
-from ..normal_equations import seen_through
+from ..normal_equations import bell, seen_through
 
 EDGE, PIXEL_SIZE = 16, 2.0
 SEQUENCE = "GWAKYSGRLWTE"
@@ -35,10 +35,8 @@ def truth():
 
 
 def normal_equations(precision: float) -> NormalEquations:
-    """A kernel that reaches a voxel far: exp(−distance in voxels) × precision."""
-    lag = torch.arange(-EDGE, EDGE, dtype=torch.float64)
-    square = lag[:, None, None] ** 2 + lag[:, None] ** 2 + lag**2
-    return seen_through(precision * (-square).exp(), pixel_size=PIXEL_SIZE)
+    """A kernel that reaches a voxel far: precision × exp(−(distance in voxels)²)."""
+    return seen_through(bell(EDGE, precision, math.sqrt(0.5)), pixel_size=PIXEL_SIZE)
 
 
 def images_of(truth, precision, seed=0, sequence=SEQUENCE):
