@@ -64,15 +64,17 @@ SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=8 RealMemory=16000 Weight=2 Gres=gpu:2
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=8 RealMemory=16000 Weight=1
-NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} CPUs=8 RealMemory=16000 Weight=2 Gres=gpu:2
-NodeName=n4 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[4]} CPUs=8 RealMemory=16000 Weight=1
-PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=2880
-PartitionName=gpu Nodes=n1 MaxTime=2880
-PartitionName=faulty Nodes=n3,n4 MaxTime=2880
-PartitionName=urgent Nodes=n3 MaxTime=2880 PriorityTier=2
-"""  # noqa: E501  one line a node
+NodeName=DEFAULT CPUs=8 RealMemory=16000
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} Weight=2 Gres=gpu:2
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} Weight=1
+NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[3]} Weight=2 Gres=gpu:2
+NodeName=n4 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[4]} Weight=1
+PartitionName=DEFAULT MaxTime=2880
+PartitionName=cpu Nodes=n1,n2 Default=YES
+PartitionName=gpu Nodes=n1
+PartitionName=faulty Nodes=n3,n4
+PartitionName=urgent Nodes=n3 PriorityTier=2
+"""
 GRES_CONF = "NodeName=n[1,3] Name=gpu Count=2 File=/dev/null,/dev/zero\n"
 
 

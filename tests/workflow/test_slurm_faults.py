@@ -10,13 +10,7 @@ from safetensors.torch import load_file
 
 from equicryo.io.arrays import read_arrays
 
-from .conftest import (
-    RESULTS,
-    SLURM,
-    WEIGHTS,
-    Checkout,
-    copy_checkout,
-)
+from .conftest import RESULTS, SLURM, WEIGHTS, Checkout, copy_checkout
 from .slurm_cluster import Job, SlurmCluster, job_processes, wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
