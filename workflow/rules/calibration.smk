@@ -1,4 +1,5 @@
-# Asked for by the name of their files only: half an hour, and no data of a run enter.
+# Asked for by the name of their files only: a quarter of an hour, and no data of a run
+# enter.
 rule calibrate_samplers:
     output:
         table=f"{RESULTS}/calibration.csv",
