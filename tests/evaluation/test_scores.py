@@ -20,8 +20,8 @@ COLUMNS = (
     "assignment_rmsd_mean tm_score_mean "
     "rg_mean rg_truth pdd_distance chi2 evidence evidence_limit residues_seen "
     "residues_suspect verdict "
-    "crlb_rmsd trace_rmsd prior_rmsd chance_rmsd permuted_rmsd mirror_rmsd nfe "
-    "reconstruction truth"
+    "crlb_rmsd trace_rmsd beads_rmsd prior_rmsd chance_rmsd permuted_rmsd mirror_rmsd "
+    "nfe reconstruction truth"
 )
 
 

@@ -35,7 +35,7 @@ def test_every_error_is_a_curve_over_the_number_of_images():
 
 def test_a_study_without_traces_has_no_curve_of_them():
     axes = Figure().subplots()
-    draw_errors_by_images(axes, POINTS.assign(trace_rmsd_median=np.nan))
+    draw_errors_by_images(axes, POINTS.assign(beads_rmsd_median=np.nan))
     assert "trace, no prior" not in [line.get_label() for line in axes.lines]
 
 

@@ -45,12 +45,14 @@ rule draw_coverage:
         "../scripts/draw_coverage.py"
 
 
-# Hundreds of tracings: half an hour for a small chain.
+# Hundreds of tracings: hours for a small chain.
 rule judge_images:
     input:
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
         geometry=f"{RESULTS}/tracing/geometry.npz",
+        weights=f"{config['tracing']['proposer']}/weights.safetensors",
+        card=f"{config['tracing']['proposer']}/card.json",
     output:
         verdicts=f"{RESULTS}/verdicts/{{dataset}}.csv",
     log:
@@ -58,18 +60,19 @@ rule judge_images:
     benchmark:
         f"{RESULTS}/benchmarks/judge_images/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=one_of(BEADED),
+        dataset=one_of([name for name in BEADED if name in SIMULATED]),
     threads: 1
     resources:
         mem_mb=memory(2000),
-        runtime=minutes(120),
+        runtime=minutes(240),
     params:
-        settings=config["tracing"]["beads"],
+        beads=config["tracing"]["beads"],
+        proposals=config["tracing"]["proposals"],
         residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
             "residue_width"
         ],
-        # A chain that the images do not hold is searched for ten times as long.
-        sets={"noise": 100, "whole": 100, "domain_missing": 25, "wrong_sequence": 25},
+        # What is not as expected is searched for, and mended, a hundred times as long.
+        sets={"noise": 100, "whole": 100, "domain_missing": 10, "wrong_sequence": 10},
         seed=config["seed"],
         code=fingerprint("judge_images"),
     script:

@@ -62,7 +62,7 @@ def shows_side_chains(dataset):
     return config["datasets"][dataset]["residue_model"] == "full"
 
 
-BEADED = [name for name in SIMULATED if not shows_side_chains(name)]
+BEADED = [name for name in config["datasets"] if not shows_side_chains(name)]
 
 
 def one_of(names):
@@ -227,16 +227,10 @@ def planted_file(wildcards, name):
     return f"{RESULTS}/priors/{planted['prior']}/{name}"
 
 
-def proposer_file(dataset, name):
-    """Return a file of the network that proposes candidates where side chains show."""
-    if shows_side_chains(dataset):
-        return f"{config['tracing']['proposer']}/{name}"
-    return []
-
-
-def tracing_settings(dataset):
-    """Return how a chain is traced in a dataset's images."""
-    return config["tracing"]["proposals" if shows_side_chains(dataset) else "beads"]
+def beads_file(wildcards):
+    """Return the traces through beads where every residue is one blob."""
+    beaded = wildcards.dataset in BEADED
+    return f"{RESULTS}/traces/{wildcards.dataset}/beads.npz" if beaded else []
 
 
 def traced_sampler(wildcards):
@@ -248,6 +242,11 @@ def traces_file(wildcards):
     """Return the traces that a reconstruction started from, if it did."""
     traced = wildcards.prior in TRACED_PRIORS
     return f"{RESULTS}/traces/{wildcards.dataset}/traces.npz" if traced else []
+
+
+def unlearned_file(wildcards):
+    """Return the traces through beads beside a reconstruction from traces."""
+    return beads_file(wildcards) if wildcards.prior in TRACED_PRIORS else []
 
 
 def inferred_scale(wildcards):

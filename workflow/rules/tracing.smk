@@ -47,16 +47,41 @@ rule measure_geometry:
         "../scripts/measure_geometry.py"
 
 
+rule trace_beads:
+    input:
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
+        geometry=f"{RESULTS}/tracing/geometry.npz",
+    output:
+        traces=f"{RESULTS}/traces/{{dataset}}/beads.npz",
+    log:
+        f"{RESULTS}/logs/trace_beads/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/trace_beads/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(BEADED),
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(60),
+    params:
+        settings=config["tracing"]["beads"],
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
+        code=fingerprint("trace_beads"),
+    script:
+        "../scripts/trace_beads.py"
+
+
 rule trace_chain:
     input:
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
         geometry=f"{RESULTS}/tracing/geometry.npz",
         constants=lambda wildcards: density_constants(wildcards.dataset),
-        weights=lambda wildcards: proposer_file(
-            wildcards.dataset, "weights.safetensors"
-        ),
-        card=lambda wildcards: proposer_file(wildcards.dataset, "card.json"),
+        beads=beads_file,
+        weights=f"{config['tracing']['proposer']}/weights.safetensors",
+        card=f"{config['tracing']['proposer']}/card.json",
     output:
         traces=f"{RESULTS}/traces/{{dataset}}/traces.npz",
         models=f"{RESULTS}/traces/{{dataset}}/traces.cif",
@@ -70,7 +95,7 @@ rule trace_chain:
         mem_mb=memory(2000),
         runtime=minutes(60),
     params:
-        settings=lambda wildcards: tracing_settings(wildcards.dataset),
+        settings=config["tracing"]["proposals"],
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,
         code=fingerprint("trace_chain"),

@@ -32,7 +32,9 @@ draws = torch.from_numpy(read_arrays(files.draws, ["coordinates"])["coordinates"
 scores = score_samples(samples, truth)
 generator = derive_generator(params.seed, "score_reconstruction", *wildcards)
 controls = score_controls(samples, truth, scale * draws.double(), generator=generator)
-traces = read_traces(files.traces) if files.traces else []
+traces, beads = (
+    read_traces(path) if path else [] for path in (files.traces, files.beads)
+)
 steps = read_table(files.diagnostics)
 row = complete_row(
     {
@@ -44,6 +46,7 @@ row = complete_row(
         **read_document(files.evidence),
         "crlb_rmsd": float(read_document(files.bound)["crlb_rmsd"] or "inf"),
         "trace_rmsd": score_trace(traces, truth),
+        "beads_rmsd": score_trace(beads, truth),
         "nfe": max(
             (int(step["nfe"]) for step in read_table(files.diagnostics)), default=0
         ),

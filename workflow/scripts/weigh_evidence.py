@@ -2,14 +2,14 @@
 
 import torch
 
-from equicryo.evaluation.evidence import (
+from equicryo.evaluation.metrics import posterior_mean
+from equicryo.evaluation.misfit import structure_chi_square
+from equicryo.inference.evidence import (
     RESIDUE_COLUMNS,
     noise_limit,
     residue_rows,
     weigh_evidence,
 )
-from equicryo.evaluation.metrics import posterior_mean
-from equicryo.evaluation.misfit import structure_chi_square
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.io.documents import read_document, write_document
 from equicryo.io.logs import log_to

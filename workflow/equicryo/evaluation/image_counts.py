@@ -1,11 +1,12 @@
 """Errors against the number of images, and how many images a prior is worth."""
 
+import numpy as np
 import pandas as pd
 
 ERRORS = (
     "rmsd_mean",
     "rmsd_posterior_mean_unaligned",
-    "trace_rmsd",
+    "beads_rmsd",
     "crlb_rmsd",
     "prior_rmsd",
     "chance_rmsd",
@@ -40,6 +41,9 @@ def pool_image_counts(metrics: pd.DataFrame, study: str) -> pd.DataFrame:
     if rows.empty:
         raise ValueError(f"no reconstruction of a study {study}")
     error = rows["rmsd_posterior_mean_unaligned"]
+    if rows["beads_rmsd"].notna().any():
+        # Where no chain is traced, it is nowhere near.
+        rows = rows.fillna({"beads_rmsd": np.inf})
     rows = rows.assign(worth=(rows["crlb_rmsd"] / error) ** 2, found=error < FOUND)
     groups = rows.groupby("n_images", sort=True)
     pooled = groups[[*ERRORS, "worth"]].agg(["median", "min", "max"])
@@ -49,3 +53,29 @@ def pool_image_counts(metrics: pd.DataFrame, study: str) -> pd.DataFrame:
     pooled = pooled.reset_index()
     pooled.insert(0, "study", study)
     return pooled
+
+
+def images_needed(points: pd.DataFrame, error: str) -> float:
+    """Return how many images bring the median of an error down to `FOUND`.
+
+    Along a line through the two numbers of images about it, on logarithmic axes.
+
+    Args:
+        points: of `pool_image_counts`.
+        error: one of `ERRORS`.
+
+    Returns:
+        Not a number where the median is never above it before it is below.
+    """
+    images, median = points["n_images"], points[f"{error}_median"]
+    above = np.flatnonzero(~(median <= FOUND))
+    if not len(above) or above[-1] + 1 == len(points):
+        return np.nan
+    last = above[-1]
+    (few, many), (worse, better) = (
+        np.log(column.iloc[last : last + 2]) for column in (images, median)
+    )
+    if not np.isfinite(worse):
+        return float(np.exp(many))
+    share = (worse - np.log(FOUND)) / (worse - better)
+    return float(np.exp(few + share * (many - few)))

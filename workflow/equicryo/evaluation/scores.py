@@ -69,6 +69,7 @@ MEASURED_COLUMNS = (
     "verdict",
     "crlb_rmsd",
     "trace_rmsd",
+    "beads_rmsd",
     "prior_rmsd",
     "chance_rmsd",
     "permuted_rmsd",
@@ -212,10 +213,10 @@ def coordinate_coverage(
 def score_trace(
     traces: Sequence[RefinedTrace], truth: Float[Tensor, "residue 3"]
 ) -> float | None:
-    """Return the error of the best trace, which no prior of folds has touched.
+    """Return the error of the best trace.
 
     Args:
-        traces: best first; none where the reconstruction started from none.
+        traces: best first; none where nothing was traced.
         truth: in the frame of the poses, Å.
 
     Returns:

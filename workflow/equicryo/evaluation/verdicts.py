@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from equicryo.evaluation.evidence import Evidence, noise_limit, weigh_evidence
+from equicryo.inference.evidence import Evidence, noise_limit, weigh_evidence
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.physics.field_simulation import simulate_back_projection

@@ -1,5 +1,6 @@
 """Errors against the number of images, and how many images a prior is worth."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -9,7 +10,7 @@ CURVES = (
     ("chance_rmsd", "chance", GREY, ":"),
     ("prior_rmsd", "prior only", INK, "--"),
     ("crlb_rmsd", "Cramér-Rao, no prior", INK, "-."),
-    ("trace_rmsd", "trace, no prior", ORANGE, "-"),
+    ("beads_rmsd", "trace, no prior", ORANGE, "-"),
     ("rmsd_mean", "samples", TEAL, "-"),
     ("rmsd_posterior_mean_unaligned", "posterior mean", BLUE, "-"),
 )
@@ -25,7 +26,7 @@ def draw_errors_by_images(axes: Axes, points: pd.DataFrame) -> None:
             medians, bands go from the least to the largest.
     """
     for name, label, colour, style in CURVES:
-        drawn = points[points[f"{name}_median"].notna()]
+        drawn = points[np.isfinite(points[f"{name}_median"])]
         if drawn.empty:
             continue
         _draw_band(axes, drawn, name, colour)

@@ -4,8 +4,8 @@ Guided diffusion from noise does not find the order of the residues. A trace is 
 a search instead, through places where Cα may lie, and refinement tells by the exact
 likelihood how good it is. Where every residue is one blob, the places are beads that
 explain the images without an order, and the best trace is where the beads of the next
-round start. Where side chains have density of their own, a trained network proposes
-places.
+round start. Where side chains have density of their own, or the images are too few for
+beads to find the chain, a trained network proposes places.
 """
 
 import logging
@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from equicryo.inference.evidence import weigh_evidence
 from equicryo.inference.likelihood import ResidueLikelihood
-from equicryo.inference.proposals import Proposals
+from equicryo.inference.proposals import Proposals, propose_candidates
 from equicryo.inference.trace_graph import TraceGraph, build_graph
 from equicryo.inference.trace_mending import mend_trace
 from equicryo.inference.trace_search import SearchConfig, search_traces
@@ -28,6 +29,8 @@ from equicryo.inference.tracing_beads import (
     score_weights,
 )
 from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
+from equicryo.models.proposer import Proposer
+from equicryo.physics.normal_equations import NormalEquations
 from equicryo.structure.residues import residue_electrons
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.trace_geometry import TraceGeometry
@@ -200,6 +203,40 @@ def trace_beads(
     return traces
 
 
+def trace_further(
+    traces: list[RefinedTrace],
+    likelihood: ResidueLikelihood,
+    normal: NormalEquations,
+    sequence: str,
+    proposer: Proposer,
+    geometry: TraceGeometry,
+    config: ProposalTracingConfig,
+) -> list[RefinedTrace]:
+    """Trace a chain through a network's proposals too, where beads do not do.
+
+    They do where their best trace is what the images show, stretch by stretch.
+
+    Args:
+        traces: through beads, best first.
+        likelihood: of the images.
+        normal: of the images.
+        sequence: one-letter codes.
+        proposer: trained.
+        geometry: of chains.
+        config: how widely.
+
+    Returns:
+        Of both, as from `trace_beads`.
+    """
+    best = traces[:1]
+    if [weigh_evidence(t.coordinates, likelihood).verdict for t in best] == ["found"]:
+        return traces
+    count = round(max(config.places) * len(sequence))
+    proposals = propose_candidates(normal, sequence, proposer, count)
+    proposed = trace_proposals(likelihood, proposals, geometry, config)
+    return keep_distinct([*traces, *proposed])
+
+
 def trace_proposals(
     likelihood: ResidueLikelihood,
     proposals: Proposals,
@@ -218,8 +255,6 @@ def trace_proposals(
         As from `trace_beads`.
     """
     traces = search_proposals(likelihood, proposals, geometry, config)
-    if not traces:
-        _tell_nothing_fits(len(proposals.sequence_types))
     best, others = traces[: config.refined], traces[config.refined :]
     steps = config.refinement_steps
     mended = [mend_trace(trace, likelihood, steps) for trace in best]
@@ -245,8 +280,17 @@ def search_proposals(
         scores = np.full((residues, len(graph.positions)), WORST)
         scores[:, :count] = seen[:, :count]
         found = _refine_best(graph, scores, likelihood, config)
-        traces = keep_distinct([*traces, *found])
+        # The network sees chains in noise too.
+        telling = (trace for trace in found if _beats_noise(trace, likelihood))
+        traces = keep_distinct([*traces, *telling])
+        if not traces:
+            _tell_nothing_fits(residues)
+            break
     return traces
+
+
+def _beats_noise(trace: RefinedTrace, likelihood: ResidueLikelihood) -> bool:
+    return weigh_evidence(trace.coordinates, likelihood).verdict != "abstain"
 
 
 def keep_distinct(traces: list[RefinedTrace]) -> list[RefinedTrace]:

@@ -67,8 +67,7 @@ def train_with_checkpoints(
         strategy="ddp" if devices > 1 else "auto",
         default_root_dir=checkpoint.parent,
     )
-    steps = torch.utils.data.DataLoader(range(config.steps), batch_size=None)
-    trainer.fit(training, steps, ckpt_path=checkpoint if checkpoint.exists() else None)
+    trainer.fit(training, ckpt_path=checkpoint if checkpoint.exists() else None)
 
 
 class _LatestCheckpoint(ModelCheckpoint):

@@ -10,6 +10,7 @@ import lightning
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
 
 from equicryo.seeds import derive_generator
 
@@ -106,6 +107,10 @@ class AveragedTraining(lightning.LightningModule, ABC):
     @abstractmethod
     def _held_out_errors(self) -> dict[str, float]:
         """Return the averaged weights' errors on fixed noisy examples, by column."""
+
+    def train_dataloader(self) -> DataLoader:
+        """Return what each step is given: its number, as steps draw their own data."""
+        return DataLoader(range(self.config.steps), batch_size=None)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, average the weights, and test the average from time to time.

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from equicryo.evaluation.evidence import (
+from equicryo.inference.evidence import (
     RESIDUE_COLUMNS,
     Evidence,
     noise_limit,
