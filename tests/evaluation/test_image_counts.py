@@ -2,7 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from equicryo.evaluation.image_counts import ERRORS, pool_image_counts
+from equicryo.evaluation.image_counts import (
+    ERRORS,
+    images_needed,
+    pool_image_counts,
+)
 
 
 def metrics_rows() -> pd.DataFrame:
@@ -39,6 +43,29 @@ def test_the_worth_is_the_factor_in_images_that_brings_the_bound_down_to_the_err
         assert bound_there == pytest.approx(
             point["rmsd_posterior_mean_unaligned_median"]
         )
+
+
+def test_where_no_chain_is_traced_it_counts_as_infinitely_far():
+    rows = metrics_rows()
+    few = rows["n_images"] == 100
+    rows.loc[few, "beads_rmsd"] = [2.0, np.nan, np.nan]
+    pooled = pool_image_counts(rows, "images")
+    assert pooled["beads_rmsd_median"].tolist() == [np.inf, 5.0]
+    # A study that traces nothing at all has no such error.
+    untraced = pool_image_counts(rows.assign(beads_rmsd=np.nan), "images")
+    assert untraced["beads_rmsd_median"].isna().all()
+
+
+def test_images_needed_are_those_at_which_the_median_crosses_one_angstrom():
+    points = pd.DataFrame({"n_images": [25, 100, 400], "trace_median": [4.0, 2.0, 0.5]})
+    # On logarithmic axes half-way from 2 to ½ Å, and from 100 to 400 images.
+    assert images_needed(points, "trace") == pytest.approx(200.0)
+    points["trace_median"] = [np.inf, np.inf, 0.5]
+    assert images_needed(points, "trace") == pytest.approx(400.0)
+    points["trace_median"] = [0.9, 0.7, 0.5]
+    assert np.isnan(images_needed(points, "trace"))
+    points["trace_median"] = [3.0, 0.7, 1.5]
+    assert np.isnan(images_needed(points, "trace"))
 
 
 def test_a_study_without_rows_is_refused():

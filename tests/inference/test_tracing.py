@@ -9,7 +9,8 @@ import torch
 import yaml
 from scipy.spatial.transform import Rotation
 
-from equicryo.inference import trace_mending
+from equicryo.evaluation.verdicts import redraw_images
+from equicryo.inference import trace_mending, tracing
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.proposals import Proposals
 from equicryo.inference.trace_mending import (
@@ -28,6 +29,7 @@ from equicryo.inference.tracing import (
     read_bead_config,
     read_proposal_config,
     trace_beads,
+    trace_further,
     trace_proposals,
 )
 from equicryo.inference.tracing_beads import (
@@ -42,6 +44,7 @@ from equicryo.inference.tracing_refinement import (
     log_restraints,
     refine_trace,
 )
+from equicryo.models.proposer import Proposer, ProposerConfig
 from equicryo.models.proposer_examples import fitting_edge
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.gain import KnownGain
@@ -185,17 +188,49 @@ def few_moves(monkeypatch) -> None:
     monkeypatch.setattr(trace_mending, "TRIED", 4)
 
 
-@pytest.mark.usefixtures("few_moves")
-def test_a_chain_is_traced_through_proposals(small) -> None:
+def describe_search(small: Small) -> tuple:
+    """What `trace_further` is given beside the traces through beads."""
+    proposer = Proposer(ProposerConfig(width=8, inner_width=8, blocks=1))
+    problem = small.problem
+    where = (problem.likelihood, small.normal, SEQUENCE, proposer, problem.geometry)
+    return (*where, PROPOSAL_CONFIG)
+
+
+def propose_among_decoys(small: Small) -> Proposals:
     generator = np.random.default_rng(3)
     near = small.truth.numpy() + 0.3 * generator.normal(size=(20, 3))
     decoys = 6.0 * generator.normal(size=(20, 3))
-    places = generator.permutation(np.concatenate((near, decoys)))
-    geometry, likelihood = small.problem.geometry, small.problem.likelihood
-    traces = trace_proposals(
-        likelihood, propose(small, places), geometry, PROPOSAL_CONFIG
+    return propose(small, generator.permutation(np.concatenate((near, decoys))))
+
+
+@pytest.mark.usefixtures("few_moves")
+def test_what_beads_do_not_find_is_traced_through_proposals(small, monkeypatch) -> None:
+    monkeypatch.setattr(
+        tracing, "propose_candidates", lambda *_: propose_among_decoys(small)
     )
-    assert float(rmsd_unaligned(traces[0].coordinates, small.truth)) < 0.1
+    where = describe_search(small)
+    best, *_ = trace_further([], *where)
+    assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
+    # Residues in each other's places: the proposals find the right ones.
+    shifted = refine_trace(small.truth.roll(1, 0), small.problem.likelihood, 0)
+    again, *_ = trace_further([shifted], *where)
+    assert float(rmsd_unaligned(again.coordinates, small.truth)) < 0.1
+
+
+def test_what_beads_find_is_not_looked_for_again(small, monkeypatch) -> None:
+    monkeypatch.setattr(tracing, "propose_candidates", None)
+    found = [refine_trace(small.truth, small.problem.likelihood, 20)]
+    assert trace_further(found, *describe_search(small)) == found
+
+
+def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small) -> None:
+    generator = torch.Generator().manual_seed(4)
+    nothing = torch.zeros_like(small.normal.b)
+    noise = redraw_images(small.normal, nothing, generator=generator)
+    density = single_blobs(SEQUENCE, WIDTH)
+    likelihood = prepare_likelihood(noise, density, KnownGain(), ())
+    proposals, geometry = propose_among_decoys(small), small.problem.geometry
+    assert trace_proposals(likelihood, proposals, geometry, PROPOSAL_CONFIG) == []
 
 
 @pytest.mark.parametrize("name", ["config", "paper", "test"])
