@@ -11,8 +11,12 @@ from scipy.spatial.transform import Rotation
 
 from equicryo.evaluation.verdicts import redraw_images
 from equicryo.inference import trace_mending, tracing
+from equicryo.inference.diffusion import ScheduleConfig
 from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.mmps import MmpsConfig
+from equicryo.inference.orientation import OrientationConfig
 from equicryo.inference.proposals import Proposals
+from equicryo.inference.trace_exploration import Explorer
 from equicryo.inference.trace_mending import (
     crank_residues,
     mend_trace,
@@ -23,6 +27,7 @@ from equicryo.inference.trace_search import SearchConfig
 from equicryo.inference.tracing import (
     BeadProblem,
     BeadTracingConfig,
+    ProposalSearch,
     ProposalTracingConfig,
     describe_bead_problem,
     keep_distinct,
@@ -44,8 +49,12 @@ from equicryo.inference.tracing_refinement import (
     log_restraints,
     refine_trace,
 )
+from equicryo.models.denoiser import Denoiser
+from equicryo.models.polymer import fit_polymer
+from equicryo.models.prior import Prior
 from equicryo.models.proposer import Proposer, ProposerConfig
 from equicryo.models.proposer_examples import fitting_edge
+from equicryo.models.transformer import NetworkConfig, initialise
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.gain import KnownGain
 from equicryo.physics.normal_equations import NormalEquations, coarsen
@@ -136,14 +145,13 @@ def small() -> Small:
     return Small(
         truth=torch.from_numpy(truth),
         normal=normal,
-        problem=describe_bead_problem(likelihood, SEQUENCE, WIDTH, geometry),
+        problem=describe_bead_problem(likelihood, normal, SEQUENCE, geometry, CONFIG),
     )
 
 
 @pytest.mark.slow
 def test_a_noise_free_map_is_traced_exactly(small) -> None:
-    places = cover_map(small.normal, SEQUENCE, WIDTH, 60)
-    best, *others = trace_beads(small.problem, places, CONFIG)
+    best, *others = trace_beads(small.problem, CONFIG)
     # The restraints pull the chain's bonds towards 3.8 Å against the images.
     assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
     assert all(other.log_posterior < best.log_posterior for other in others)
@@ -156,10 +164,10 @@ def scattered() -> np.ndarray:
 
 def test_where_no_chain_fits_nothing_is_traced(small) -> None:
     config = replace(CONFIG, candidates=20.0, relaxation_steps=0)
-    assert trace_beads(small.problem, scattered(), config) == []
+    problem = replace(small.problem, places=scattered())
+    assert trace_beads(problem, config) == []
     grid = propose(small, scattered())
-    geometry, likelihood = small.problem.geometry, small.problem.likelihood
-    assert trace_proposals(likelihood, grid, geometry, PROPOSAL_CONFIG) == []
+    assert trace_proposals(problem.likelihood, grid, describe_search(small)) == []
 
 
 def propose(small: Small, places: np.ndarray) -> Proposals:
@@ -188,12 +196,46 @@ def few_moves(monkeypatch) -> None:
     monkeypatch.setattr(trace_mending, "TRIED", 4)
 
 
-def describe_search(small: Small) -> tuple:
-    """What `trace_further` is given beside the traces through beads."""
-    proposer = Proposer(ProposerConfig(width=8, inner_width=8, blocks=1))
-    problem = small.problem
-    where = (problem.likelihood, small.normal, SEQUENCE, proposer, problem.geometry)
-    return (*where, PROPOSAL_CONFIG)
+def make_explorer() -> Explorer:
+    """One that knows of chains no more than a compact polymer's Gaussian."""
+    network = NetworkConfig(width=8, rounds=1, layers=1, heads=2)
+    denoiser = Denoiser(network, fit_polymer([hairpin()]))
+    initialise(denoiser.network, torch.Generator().manual_seed(5))
+    return Explorer(
+        prior=Prior(
+            denoiser=denoiser.requires_grad_(requires_grad=False),
+            residue_types=torch.from_numpy(residue_types(SEQUENCE)),
+            length_unit=1.0,
+        ),
+        config=MmpsConfig(
+            samples=2,
+            schedule=ScheduleConfig(steps=4, largest_noise=1.0, smallest_noise=0.05),
+            blur_per_noise=0.0,
+            blurs=(),
+            orientation=OrientationConfig(rotations=1, kept=1, rounds=1, blurs=()),
+            iterations=1,
+        ),
+        generator=torch.Generator().manual_seed(6),
+    )
+
+
+def describe_search(small: Small) -> ProposalSearch:
+    return ProposalSearch(
+        proposer=Proposer(ProposerConfig(width=8, inner_width=8, blocks=1)),
+        geometry=small.problem.geometry,
+        explorer=make_explorer(),
+        config=PROPOSAL_CONFIG,
+    )
+
+
+def test_exploring_improves_a_trace_or_keeps_it(small) -> None:
+    likelihood, explorer = small.problem.likelihood, make_explorer()
+    generator = torch.Generator().manual_seed(7)
+    moves = torch.randn(small.truth.shape, generator=generator, dtype=torch.float64)
+    astray = refine_trace(small.truth + moves, likelihood, 0)
+    found = explorer.explore(astray, likelihood, 80)
+    assert float(rmsd_unaligned(found.coordinates, small.truth)) < 0.1
+    assert explorer.explore(found, likelihood, 80) is found
 
 
 def propose_among_decoys(small: Small) -> Proposals:
@@ -208,7 +250,7 @@ def test_what_beads_do_not_find_is_traced_through_proposals(small, monkeypatch) 
     monkeypatch.setattr(
         tracing, "propose_candidates", lambda *_: propose_among_decoys(small)
     )
-    where = describe_search(small)
+    where = (small.problem.likelihood, small.normal, SEQUENCE, describe_search(small))
     best, *_ = trace_further([], *where)
     assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
     # Residues in each other's places: the proposals find the right ones.
@@ -220,7 +262,8 @@ def test_what_beads_do_not_find_is_traced_through_proposals(small, monkeypatch) 
 def test_what_beads_find_is_not_looked_for_again(small, monkeypatch) -> None:
     monkeypatch.setattr(tracing, "propose_candidates", None)
     found = [refine_trace(small.truth, small.problem.likelihood, 20)]
-    assert trace_further(found, *describe_search(small)) == found
+    where = (small.problem.likelihood, small.normal, SEQUENCE, describe_search(small))
+    assert trace_further(found, *where) == found
 
 
 def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small) -> None:
@@ -229,8 +272,8 @@ def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small) -> None:
     noise = redraw_images(small.normal, nothing, generator=generator)
     density = single_blobs(SEQUENCE, WIDTH)
     likelihood = prepare_likelihood(noise, density, KnownGain(), ())
-    proposals, geometry = propose_among_decoys(small), small.problem.geometry
-    assert trace_proposals(likelihood, proposals, geometry, PROPOSAL_CONFIG) == []
+    proposals = propose_among_decoys(small)
+    assert trace_proposals(likelihood, proposals, describe_search(small)) == []
 
 
 @pytest.mark.parametrize("name", ["config", "paper", "test"])

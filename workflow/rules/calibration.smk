@@ -53,6 +53,8 @@ rule judge_images:
         geometry=f"{RESULTS}/tracing/geometry.npz",
         weights=f"{config['tracing']['proposer']}/weights.safetensors",
         card=f"{config['tracing']['proposer']}/card.json",
+        prior=f"{config['tracing']['prior']}/weights.safetensors",
+        prior_card=f"{config['tracing']['prior']}/card.json",
     output:
         verdicts=f"{RESULTS}/verdicts/{{dataset}}.csv",
     log:
@@ -67,7 +69,7 @@ rule judge_images:
         runtime=minutes(240),
     params:
         beads=config["tracing"]["beads"],
-        proposals=config["tracing"]["proposals"],
+        search=search_settings(),
         residue_width=lambda wildcards: config["datasets"][wildcards.dataset][
             "residue_width"
         ],

@@ -233,6 +233,12 @@ def beads_file(wildcards):
     return f"{RESULTS}/traces/{wildcards.dataset}/beads.npz" if beaded else []
 
 
+def search_settings():
+    """Return how a chain is traced through proposals, and explored about."""
+    explorer = {**config["samplers"]["mmps"], **config["tracing"]["exploration"]}
+    return {"proposals": config["tracing"]["proposals"], "explorer": explorer}
+
+
 def traced_sampler(wildcards):
     """Return a sampler's settings where it starts from traces."""
     return {**config["samplers"][wildcards.sampler], **config["tracing"]["sampling"]}

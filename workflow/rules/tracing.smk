@@ -82,6 +82,8 @@ rule trace_chain:
         beads=beads_file,
         weights=f"{config['tracing']['proposer']}/weights.safetensors",
         card=f"{config['tracing']['proposer']}/card.json",
+        prior=f"{config['tracing']['prior']}/weights.safetensors",
+        prior_card=f"{config['tracing']['prior']}/card.json",
     output:
         traces=f"{RESULTS}/traces/{{dataset}}/traces.npz",
         models=f"{RESULTS}/traces/{{dataset}}/traces.cif",
@@ -95,7 +97,8 @@ rule trace_chain:
         mem_mb=memory(2000),
         runtime=minutes(60),
     params:
-        settings=config["tracing"]["proposals"],
+        settings=search_settings(),
+        seed=config["seed"],
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,
         code=fingerprint("trace_chain"),

@@ -16,17 +16,14 @@ from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.tracing import (
     describe_bead_problem,
     read_bead_config,
-    read_proposal_config,
     trace_beads,
     trace_further,
 )
-from equicryo.inference.tracing_beads import cover_map
 from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain
 from equicryo.io.normal import read_normal
-from equicryo.io.proposers import read_proposer
 from equicryo.io.tables import write_table
-from equicryo.io.tracing import read_geometry
+from equicryo.io.tracing import read_geometry, read_proposal_search
 from equicryo.physics.gain import KnownGain
 from equicryo.physics.residue_density import single_blobs
 from equicryo.seeds import derive_generator
@@ -37,8 +34,6 @@ logging.getLogger("equicryo.inference").setLevel(logging.ERROR)
 torch.set_num_threads(snakemake.threads)
 files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
 config = read_bead_config(params.beads)
-further = read_proposal_config(params.proposals)
-proposer = read_proposer(files.weights, files.card)
 geometry, normal = read_geometry(files.geometry), read_normal(files.normal)
 chain = read_chain(files.truth)
 truth = torch.from_numpy(chain.coordinates)
@@ -56,20 +51,12 @@ for name, scenario in SCENARIOS.items():
             sequence = shuffle_sequence(sequence, generator=generator)
         density = single_blobs(sequence, params.residue_width)
         likelihood = prepare_likelihood(images, density, KnownGain(), ())
-        problem = describe_bead_problem(
-            likelihood, sequence, config.bead_width, geometry
+        problem = describe_bead_problem(likelihood, images, sequence, geometry, config)
+        search = read_proposal_search(
+            files, params.search, sequence, generator=generator
         )
-        count = config.places * len(sequence)
-        places = cover_map(images, sequence, config.bead_width, count)
-        traces = trace_further(
-            trace_beads(problem, places, config),
-            likelihood,
-            images,
-            sequence,
-            proposer,
-            geometry,
-            further,
-        )
+        traces = trace_beads(problem, config)
+        traces = trace_further(traces, likelihood, images, sequence, search)
         verdict = judge(scenario, traces, truth, likelihood)
         rows.append({"scenario": name, "set": number, **verdict})
         logging.getLogger(__name__).info("%s", rows[-1])

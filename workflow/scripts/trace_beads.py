@@ -8,7 +8,6 @@ from equicryo.inference.tracing import (
     read_bead_config,
     trace_beads,
 )
-from equicryo.inference.tracing_beads import cover_map
 from equicryo.io.logs import log_to
 from equicryo.io.normal import read_normal
 from equicryo.io.points import read_points
@@ -25,8 +24,5 @@ chain, normal = read_points(files.points), read_normal(files.normal)
 density = single_blobs(chain.sequence, params.density["residue_width"])
 likelihood = prepare_likelihood(normal, density, gain_of(measured=params.measured), ())
 geometry = read_geometry(files.geometry)
-places = cover_map(
-    normal, chain.sequence, config.bead_width, config.places * len(chain)
-)
-problem = describe_bead_problem(likelihood, chain.sequence, config.bead_width, geometry)
-write_traces(snakemake.output.traces, trace_beads(problem, places, config))
+problem = describe_bead_problem(likelihood, normal, chain.sequence, geometry, config)
+write_traces(snakemake.output.traces, trace_beads(problem, config))

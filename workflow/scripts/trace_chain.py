@@ -5,20 +5,16 @@ import torch
 
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.modes import weigh_traces
-from equicryo.inference.tracing import (
-    TRACES_COLUMNS,
-    read_proposal_config,
-    trace_further,
-)
+from equicryo.inference.tracing import TRACES_COLUMNS, trace_further
 from equicryo.io.logs import log_to
 from equicryo.io.models import write_ensemble
 from equicryo.io.normal import read_normal
 from equicryo.io.points import read_points
-from equicryo.io.proposers import read_proposer
 from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
-from equicryo.io.tracing import read_geometry, read_traces, write_traces
+from equicryo.io.tracing import read_proposal_search, read_traces, write_traces
 from equicryo.physics.gain import gain_of
+from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
@@ -28,15 +24,12 @@ chain, normal = read_points(files.points), read_normal(files.normal)
 density = read_density(params.density, files.constants, chain.sequence)
 gain = gain_of(measured=params.measured)
 likelihood = prepare_likelihood(normal, density, gain, ())
-traces = trace_further(
-    read_traces(files.beads) if files.beads else [],
-    likelihood,
-    normal,
-    chain.sequence,
-    read_proposer(files.weights, files.card),
-    read_geometry(files.geometry),
-    read_proposal_config(params.settings),
+generator = derive_generator(params.seed, "trace_chain", *snakemake.wildcards)
+search = read_proposal_search(
+    files, params.settings, chain.sequence, generator=generator
 )
+beads = read_traces(files.beads) if files.beads else []
+traces = trace_further(beads, likelihood, normal, chain.sequence, search)
 
 write_traces(output.traces, traces)
 coordinates = np.array([trace.coordinates.numpy() for trace in traces])

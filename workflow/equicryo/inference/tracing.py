@@ -18,12 +18,14 @@ from jaxtyping import Float64
 from equicryo.inference.evidence import weigh_evidence
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.proposals import Proposals, propose_candidates
+from equicryo.inference.trace_exploration import Explorer
 from equicryo.inference.trace_graph import TraceGraph, build_graph
 from equicryo.inference.trace_mending import mend_trace
 from equicryo.inference.trace_search import SearchConfig, search_traces
 from equicryo.inference.tracing_beads import (
     BeadModel,
     Beads,
+    cover_map,
     pool_beads,
     relax_beads,
     score_weights,
@@ -106,6 +108,23 @@ class ProposalTracingConfig:
     search: SearchConfig
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProposalSearch:
+    """What traces a chain through a network's proposals.
+
+    Attributes:
+        proposer: trained.
+        geometry: of chains.
+        explorer: of the best traces.
+        config: how widely.
+    """
+
+    proposer: Proposer
+    geometry: TraceGeometry
+    explorer: Explorer
+    config: ProposalTracingConfig
+
+
 def read_bead_config(block: dict) -> BeadTracingConfig:
     """Build the settings from a validated block of the config."""
     search = SearchConfig(**block["search"])
@@ -128,52 +147,56 @@ class BeadProblem:
         likelihood: of the images.
         beads: what beads are fitted to.
         weights: of the residues, electrons.
+        places: for the first beads, in the order of trust, Å.
         geometry: of chains.
     """
 
     likelihood: ResidueLikelihood
     beads: BeadModel
     weights: Float64[np.ndarray, " residue"]
+    places: Float64[np.ndarray, "place 3"]
     geometry: TraceGeometry
 
 
 def describe_bead_problem(
     likelihood: ResidueLikelihood,
+    normal: NormalEquations,
     sequence: str,
-    bead_width: float,
     geometry: TraceGeometry,
+    config: BeadTracingConfig,
 ) -> BeadProblem:
     """Gather what is traced.
 
     Args:
         likelihood: of the images.
+        normal: of the images.
         sequence: one-letter codes.
-        bead_width: standard deviation of a bead's density, Å.
         geometry: of chains.
+        config: width and number of the beads.
     """
     weights = residue_electrons(sequence)
     beads = BeadModel(
         operator=likelihood.operators[0.0],
         gain=likelihood.gain,
-        width=bead_width,
+        width=config.bead_width,
         mean_weight=float(weights.mean()),
         weight_spread=float(weights.std()),
     )
+    count = config.places * len(sequence)
     return BeadProblem(
-        likelihood=likelihood, beads=beads, weights=weights, geometry=geometry
+        likelihood=likelihood,
+        beads=beads,
+        weights=weights,
+        places=cover_map(normal, sequence, config.bead_width, count),
+        geometry=geometry,
     )
 
 
-def trace_beads(
-    problem: BeadProblem,
-    places: Float64[np.ndarray, "place 3"],
-    config: BeadTracingConfig,
-) -> list[RefinedTrace]:
+def trace_beads(problem: BeadProblem, config: BeadTracingConfig) -> list[RefinedTrace]:
     """Trace a chain through beads that explain its images.
 
     Args:
         problem: images, sequence and geometry.
-        places: for the first beads, in the order of trust, Å.
         config: how widely.
 
     Returns:
@@ -182,12 +205,11 @@ def trace_beads(
         noise alone.
     """
     traces: list[RefinedTrace] = []
-    ranking, earlier = places, []
+    ranking, earlier = problem.places, []
     for number in range(1, config.rounds + 1):
         beads = _relax_pools(ranking, problem, config)
-        found = _trace_once(
-            pool_beads([beads, *earlier], NEW_BEAD), problem, places, config
-        )
+        pool = pool_beads([beads, *earlier], NEW_BEAD)
+        found = _trace_once(pool, problem, config)
         before = traces[0].log_posterior if traces else -np.inf
         traces = keep_distinct([*traces, *found])
         if not traces:
@@ -198,7 +220,7 @@ def trace_beads(
         if gain < SETTLED:
             break
         best = traces[0].coordinates.numpy()
-        free = _far_from(places, best, FREE_PLACE)
+        free = _far_from(problem.places, best, FREE_PLACE)
         ranking, earlier = np.concatenate((best, free)), [beads]
     return traces
 
@@ -208,9 +230,7 @@ def trace_further(
     likelihood: ResidueLikelihood,
     normal: NormalEquations,
     sequence: str,
-    proposer: Proposer,
-    geometry: TraceGeometry,
-    config: ProposalTracingConfig,
+    search: ProposalSearch,
 ) -> list[RefinedTrace]:
     """Trace a chain through a network's proposals too, where beads do not do.
 
@@ -221,9 +241,7 @@ def trace_further(
         likelihood: of the images.
         normal: of the images.
         sequence: one-letter codes.
-        proposer: trained.
-        geometry: of chains.
-        config: how widely.
+        search: through the proposals.
 
     Returns:
         Of both, as from `trace_beads`.
@@ -231,34 +249,44 @@ def trace_further(
     best = traces[:1]
     if [weigh_evidence(t.coordinates, likelihood).verdict for t in best] == ["found"]:
         return traces
-    count = round(max(config.places) * len(sequence))
-    proposals = propose_candidates(normal, sequence, proposer, count)
-    proposed = trace_proposals(likelihood, proposals, geometry, config)
+    count = round(max(search.config.places) * len(sequence))
+    proposals = propose_candidates(normal, sequence, search.proposer, count)
+    proposed = trace_proposals(likelihood, proposals, search)
     return keep_distinct([*traces, *proposed])
 
 
 def trace_proposals(
     likelihood: ResidueLikelihood,
     proposals: Proposals,
-    geometry: TraceGeometry,
-    config: ProposalTracingConfig,
+    search: ProposalSearch,
 ) -> list[RefinedTrace]:
     """Trace a chain through the places that a network proposes, and mend the best.
 
     Args:
         likelihood: of the images.
         proposals: places, and what the network says of residues and bonds there.
-        geometry: of chains.
-        config: how widely.
+        search: where, how widely, and what improves the best.
 
     Returns:
         As from `trace_beads`.
     """
-    traces = search_proposals(likelihood, proposals, geometry, config)
+    config = search.config
+    traces = search_proposals(likelihood, proposals, search.geometry, config)
     best, others = traces[: config.refined], traces[config.refined :]
-    steps = config.refinement_steps
-    mended = [mend_trace(trace, likelihood, steps) for trace in best]
+    mended = [_improve(trace, likelihood, search) for trace in best]
     return keep_distinct([*mended, *others])
+
+
+def _improve(
+    trace: RefinedTrace, likelihood: ResidueLikelihood, search: ProposalSearch
+) -> RefinedTrace:
+    """Explore about a trace and mend it in turn, until neither gains."""
+    steps = search.config.refinement_steps
+    while True:
+        explored = search.explorer.explore(trace, likelihood, steps)
+        trace = mend_trace(explored, likelihood, steps)
+        if trace is explored:
+            return trace
 
 
 def search_proposals(
@@ -325,12 +353,11 @@ def _relax_pools(
 def _trace_once(
     beads: Beads,
     problem: BeadProblem,
-    places: Float64[np.ndarray, "place 3"],
     config: BeadTracingConfig,
 ) -> list[RefinedTrace]:
     """String beads together, and refine the best strings."""
     weights = problem.weights
-    others = _far_from(places, beads.positions, NEW_PLACE)
+    others = _far_from(problem.places, beads.positions, NEW_PLACE)
     room = max(0, round(config.candidates * len(weights)) - len(beads.weights))
     positions = np.concatenate((beads.positions, others[:room]))
     bonds = np.zeros((len(positions), len(positions)))

@@ -1,14 +1,20 @@
-"""The geometry of chains, and traces, as .npz files."""
+"""The geometry of chains, and traces, as .npz files, and what traces are made with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
+from equicryo.inference.samplers import read_sampler
+from equicryo.inference.trace_exploration import Explorer
+from equicryo.inference.tracing import ProposalSearch, read_proposal_config
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.io.arrays import read_arrays, write_arrays
+from equicryo.io.priors import read_prior
+from equicryo.io.proposers import read_proposer
 from equicryo.structure.trace_geometry import TraceGeometry
 
 
@@ -56,3 +62,34 @@ def read_traces(path: str | Path) -> list[RefinedTrace]:
             *(columns[name] for name in names), strict=True
         )
     ]
+
+
+def read_proposal_search(
+    files: Mapping[str, str],
+    settings: Mapping[str, Any],
+    sequence: str,
+    *,
+    generator: torch.Generator,
+) -> ProposalSearch:
+    """Read what traces a chain through a network's proposals.
+
+    Args:
+        files: `weights` and `card` of the proposer, `prior` and `prior_card` of what
+            explores, and `geometry`.
+        settings: `proposals` and `explorer`, validated blocks of the config.
+        sequence: one-letter codes.
+        generator: of the exploring.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    return ProposalSearch(
+        proposer=read_proposer(files["weights"], files["card"]),
+        geometry=read_geometry(files["geometry"]),
+        explorer=Explorer(
+            prior=read_prior(files["prior"], files["prior_card"], sequence),
+            config=read_sampler("mmps", settings["explorer"]),
+            generator=generator,
+        ),
+        config=read_proposal_config(settings["proposals"]),
+    )

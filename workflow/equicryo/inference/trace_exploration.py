@@ -1,0 +1,69 @@
+"""Exploring about a trace with a prior that knows what chains look like.
+
+Where images are few, a trace errs in places where they say little, and its likelihood
+alone does not tell how to go on. Posterior samples that start from the trace with more
+noise than its errors find their way back along what proteins do; refined, some are at a
+better maximum of the likelihood.
+
+Source: annealed importance moves of Markov chains; Neal 2001, arXiv:physics/9803008,
+    with a diffusion prior's noise for the temperature.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import torch
+
+from equicryo.inference.likelihood import ResidueLikelihood
+from equicryo.inference.mmps import MmpsConfig, sample_mmps
+from equicryo.inference.sampling import Guidance
+from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
+from equicryo.models.prior import DiffusionPrior
+
+logger = logging.getLogger(__name__)
+
+GAIN = 1.0
+"""Nats: exploring goes on from a trace that is better by this much."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Explorer:
+    """What explores about traces.
+
+    Attributes:
+        prior: of chains of the traces' sequence, in Å.
+        config: how many samples, and the noise that they start with.
+        generator: source of the randomness.
+    """
+
+    prior: DiffusionPrior
+    config: MmpsConfig
+    generator: torch.Generator
+
+    def explore(
+        self, trace: RefinedTrace, likelihood: ResidueLikelihood, iterations: int
+    ) -> RefinedTrace:
+        """Refine posterior samples about a trace while likelihood and restraints gain.
+
+        Args:
+            trace: at a maximum of them.
+            likelihood: of the images.
+            iterations: of each refinement, at most.
+        """
+        while True:
+            place = trace.coordinates.float()
+            samples, _ = sample_mmps(
+                self.prior,
+                likelihood,
+                place.expand(self.config.samples, -1, -1),
+                Guidance(alpha=1.0, scale=1.0),
+                self.config,
+                generator=self.generator,
+            )
+            refined = [refine_trace(one, likelihood, iterations) for one in samples]
+            better = max(refined, key=lambda each: each.log_posterior)
+            gain = better.log_posterior - trace.log_posterior
+            if gain < GAIN:
+                return trace
+            logger.info("explore: gain of %.1f nats", gain)
+            trace = better
