@@ -1,11 +1,21 @@
+from pathlib import Path
+
 import numpy as np
 import torch
+import yaml
 
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.io.models import write_ensemble
-from equicryo.io.tracing import read_traces, write_traces
+from equicryo.io.tracing import (
+    read_proposal_search,
+    read_traces,
+    write_geometry,
+    write_traces,
+)
 from equicryo.structure.chain import Chain
+from equicryo.structure.trace_geometry import TraceGeometry
 
+ROOT = Path(__file__).parents[2]
 RESIDUES = 5
 
 
@@ -46,3 +56,33 @@ def test_a_file_of_no_models_can_be_written(tmp_path):
     nothing = np.empty((0, RESIDUES, 3))
     write_ensemble(tmp_path / "traces.cif", chain, nothing, np.zeros(RESIDUES))
     assert "ATOM" not in (tmp_path / "traces.cif").read_text()
+
+
+def test_the_shipped_networks_are_read_for_a_search(tmp_path):
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    tracing = config["tracing"]
+    geometry = TraceGeometry(
+        distance=np.zeros(36), start=np.zeros(12), turn=np.zeros((12, 12, 24))
+    )
+    write_geometry(tmp_path / "geometry.npz", geometry)
+    search = read_proposal_search(
+        {
+            "weights": f"{ROOT}/{tracing['proposer']}/weights.safetensors",
+            "card": f"{ROOT}/{tracing['proposer']}/card.json",
+            "prior": f"{ROOT}/{tracing['prior']}/weights.safetensors",
+            "prior_card": f"{ROOT}/{tracing['prior']}/card.json",
+            "geometry": str(tmp_path / "geometry.npz"),
+        },
+        {
+            "proposals": tracing["proposals"],
+            "explorer": {**config["samplers"]["mmps"], **tracing["exploration"]},
+        },
+        "GAVLI",
+        generator=torch.Generator(),
+    )
+    assert search.config.places == tuple(tracing["proposals"]["places"])
+    start = tracing["exploration"]["schedule"]["largest_noise"]
+    # More noise than that of samples that are to stay at their trace.
+    assert search.explorer.config.schedule.largest_noise == start
+    assert start > tracing["sampling"]["schedule"]["largest_noise"]
+    assert len(search.explorer.prior.residue_types) == 5
