@@ -46,11 +46,13 @@ def read_sampler(name: str, block: Mapping[str, Any]) -> SamplerConfig:
         name: one of `SAMPLERS`.
         block: `samplers.<name>` of the config.
     """
+    orientation = block["orientation"]
+    blurs = tuple(orientation["blurs"])
     return SAMPLERS[name].settings(
         **{
             **block,
             "blurs": tuple(block["blurs"]),
             "schedule": ScheduleConfig(**block["schedule"]),
-            "orientation": OrientationConfig(**block["orientation"]),
+            "orientation": OrientationConfig(**{**orientation, "blurs": blurs}),
         }
     )

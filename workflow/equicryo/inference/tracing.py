@@ -234,7 +234,8 @@ def trace_further(
 ) -> list[RefinedTrace]:
     """Trace a chain through a network's proposals too, where beads do not do.
 
-    They do where their best trace is what the images show, stretch by stretch.
+    They do where their best trace is what the images show, stretch by stretch, and no
+    other chain that is found about it is better.
 
     Args:
         traces: through beads, best first.
@@ -248,7 +249,11 @@ def trace_further(
     """
     best = traces[:1]
     if [weigh_evidence(t.coordinates, likelihood).verdict for t in best] == ["found"]:
-        return traces
+        steps = search.config.refinement_steps
+        explored = search.explorer.explore(traces[0], likelihood, steps)
+        traces = keep_distinct([explored, *traces])
+        if rmsd_unaligned(explored.coordinates, best[0].coordinates) < DISTINCT:
+            return traces
     count = round(max(search.config.places) * len(sequence))
     proposals = propose_candidates(normal, sequence, search.proposer, count)
     proposed = trace_proposals(likelihood, proposals, search)
