@@ -9,6 +9,7 @@ import torch
 import yaml
 from scipy.spatial.transform import Rotation
 
+from equicryo.errors import InputError
 from equicryo.evaluation.verdicts import redraw_images
 from equicryo.inference import trace_mending, tracing
 from equicryo.inference.diffusion import ScheduleConfig
@@ -264,6 +265,15 @@ def test_what_beads_find_is_not_looked_for_again(small, monkeypatch) -> None:
     found = [refine_trace(small.truth, small.problem.likelihood, 20)]
     where = (small.problem.likelihood, small.normal, SEQUENCE, describe_search(small))
     assert trace_further(found, *where) == found
+
+
+def test_where_pixels_are_too_coarse_for_the_network_beads_have_to_do(small) -> None:
+    coarse = replace(small.normal, pixel_size=2.0)
+    shifted = refine_trace(small.truth.roll(1, 0), small.problem.likelihood, 0)
+    where = (small.problem.likelihood, coarse, SEQUENCE, describe_search(small))
+    assert trace_further([shifted], *where) == [shifted]
+    with pytest.raises(InputError, match="too coarse"):
+        trace_further(None, *where)
 
 
 def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small) -> None:

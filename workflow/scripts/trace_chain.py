@@ -28,7 +28,7 @@ generator = derive_generator(params.seed, "trace_chain", *snakemake.wildcards)
 search = read_proposal_search(
     files, params.settings, chain.sequence, generator=generator
 )
-beads = read_traces(files.beads) if files.beads else []
+beads = read_traces(files.beads) if files.beads else None
 traces = trace_further(beads, likelihood, normal, chain.sequence, search)
 
 write_traces(output.traces, traces)

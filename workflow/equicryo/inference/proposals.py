@@ -128,6 +128,15 @@ class Proposals:
         return np.log(share / (1.0 - share))
 
 
+def is_fine_enough(normal: NormalEquations) -> bool:
+    """Tell whether a proposer has seen pixels as coarse as those of the images."""
+    return _map_edge(normal) <= normal.support_size
+
+
+def _map_edge(normal: NormalEquations) -> int:
+    return fitting_edge(normal.support_size * normal.pixel_size)
+
+
 def propose_candidates(
     normal: NormalEquations, sequence: str, proposer: Proposer, count: int
 ) -> Proposals:
@@ -142,12 +151,12 @@ def propose_candidates(
     Raises:
         InputError: the images' pixels are coarser than any that the network has seen.
     """
-    extent = normal.support_size * normal.pixel_size
-    edge = fitting_edge(extent)
-    if edge > normal.support_size:
+    edge = _map_edge(normal)
+    if not is_fine_enough(normal):
+        needed = normal.support_size * normal.pixel_size / edge
         raise InputError(
             f"images: a pixel size of {normal.pixel_size:.3g} Å is too coarse for the "
-            f"network that proposes Cα positions, which needs {extent / edge:.3g} Å: "
+            f"network that proposes Cα positions, which needs {needed:.3g} Å: "
             "take images that are binned less, or residue_model: single"
         )
     operator = blur_operator(normal, edge, WIDTH)

@@ -17,7 +17,7 @@ from jaxtyping import Float64
 
 from equicryo.inference.evidence import weigh_evidence
 from equicryo.inference.likelihood import ResidueLikelihood
-from equicryo.inference.proposals import Proposals, propose_candidates
+from equicryo.inference.proposals import Proposals, is_fine_enough, propose_candidates
 from equicryo.inference.trace_exploration import Explorer
 from equicryo.inference.trace_graph import TraceGraph, build_graph
 from equicryo.inference.trace_mending import mend_trace
@@ -226,7 +226,7 @@ def trace_beads(problem: BeadProblem, config: BeadTracingConfig) -> list[Refined
 
 
 def trace_further(
-    traces: list[RefinedTrace],
+    beads: list[RefinedTrace] | None,
     likelihood: ResidueLikelihood,
     normal: NormalEquations,
     sequence: str,
@@ -235,10 +235,11 @@ def trace_further(
     """Trace a chain through a network's proposals too, where beads do not do.
 
     They do where their best trace is what the images show, stretch by stretch, and no
-    other chain that is found about it is better.
+    other chain that is found about it is better. Images too coarse for the network are
+    left at what beads find.
 
     Args:
-        traces: through beads, best first.
+        beads: traces through them, best first; None where residues are more than beads.
         likelihood: of the images.
         normal: of the images.
         sequence: one-letter codes.
@@ -247,6 +248,7 @@ def trace_further(
     Returns:
         Of both, as from `trace_beads`.
     """
+    traces = beads or []
     best = traces[:1]
     if [weigh_evidence(t.coordinates, likelihood).verdict for t in best] == ["found"]:
         steps = search.config.refinement_steps
@@ -254,6 +256,13 @@ def trace_further(
         traces = keep_distinct([explored, *traces])
         if rmsd_unaligned(explored.coordinates, best[0].coordinates) < DISTINCT:
             return traces
+    if beads is not None and not is_fine_enough(normal):
+        logger.warning(
+            "a pixel size of %.3g Å is too coarse for the network that proposes Cα "
+            "positions: only what beads find is traced",
+            normal.pixel_size,
+        )
+        return traces
     count = round(max(search.config.places) * len(sequence))
     proposals = propose_candidates(normal, sequence, search.proposer, count)
     proposed = trace_proposals(likelihood, proposals, search)
