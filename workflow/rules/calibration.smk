@@ -48,13 +48,9 @@ rule draw_coverage:
 # Hundreds of tracings: hours for a small chain.
 rule judge_images:
     input:
+        unpack(search_files),
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         truth=f"{RESULTS}/images/{{dataset}}/truth.cif",
-        geometry=f"{RESULTS}/tracing/geometry.npz",
-        weights=f"{config['tracing']['proposer']}/weights.safetensors",
-        card=f"{config['tracing']['proposer']}/card.json",
-        prior=f"{config['tracing']['prior']}/weights.safetensors",
-        prior_card=f"{config['tracing']['prior']}/card.json",
     output:
         verdicts=f"{RESULTS}/verdicts/{{dataset}}.csv",
     log:

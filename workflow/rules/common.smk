@@ -233,6 +233,17 @@ def beads_file(wildcards):
     return f"{RESULTS}/traces/{wildcards.dataset}/beads.npz" if beaded else []
 
 
+def search_files(wildcards):
+    """Return what traces a chain through proposals, and explores about it."""
+    networks = {
+        "weights": f"{config['tracing']['proposer']}/weights.safetensors",
+        "card": f"{config['tracing']['proposer']}/card.json",
+        "prior": f"{config['tracing']['prior']}/weights.safetensors",
+        "prior_card": f"{config['tracing']['prior']}/card.json",
+    }
+    return {**networks, "geometry": f"{RESULTS}/tracing/geometry.npz"}
+
+
 def search_settings():
     """Return how a chain is traced through proposals, and explored about."""
     explorer = {**config["samplers"]["mmps"], **config["tracing"]["exploration"]}

@@ -75,15 +75,11 @@ rule trace_beads:
 
 rule trace_chain:
     input:
+        unpack(search_files),
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
-        geometry=f"{RESULTS}/tracing/geometry.npz",
         constants=lambda wildcards: density_constants(wildcards.dataset),
         beads=beads_file,
-        weights=f"{config['tracing']['proposer']}/weights.safetensors",
-        card=f"{config['tracing']['proposer']}/card.json",
-        prior=f"{config['tracing']['prior']}/weights.safetensors",
-        prior_card=f"{config['tracing']['prior']}/card.json",
     output:
         traces=f"{RESULTS}/traces/{{dataset}}/traces.npz",
         models=f"{RESULTS}/traces/{{dataset}}/traces.cif",

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from equicryo.evaluation.image_counts import FOUND, images_needed
-from equicryo.figures.theme import BLUE, GREY, INK, ORANGE, TEAL
+from equicryo.figures.theme import BLUE, GREY, INK, ORANGE, TEAL, mark_note
 
 CURVES = (
     ("chance_rmsd", "chance", GREY, ":"),
@@ -45,13 +45,8 @@ def draw_errors_by_images(axes: Axes, points: pd.DataFrame) -> None:
     axes.set_ylabel("Cα RMSD (Å)")
     needed = [images_needed(points, name) for name in ("rmsd_mean", "beads_rmsd")]
     if np.isfinite(needed).all():
-        axes.annotate(
-            "{:g} Å: {:.0f} images; {:.0f} without prior".format(FOUND, *needed),
-            (0.03, 0.04),
-            xycoords="axes fraction",
-            color=GREY,
-            fontsize=6.5,
-        )
+        text = "{:g} Å: {:.0f} images; {:.0f} without prior".format(FOUND, *needed)
+        mark_note(axes, text)
 
 
 def draw_worth_by_images(axes: Axes, points: pd.DataFrame) -> None:

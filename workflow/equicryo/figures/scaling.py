@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from equicryo.figures.theme import BLUE, GREY, ORANGE, TEAL
+from equicryo.figures.theme import BLUE, ORANGE, TEAL, mark_note
 
 COLOURS = (ORANGE, BLUE, TEAL)
 MARKERS = ("o", "s", "D")
@@ -60,11 +60,5 @@ def draw_compute_scaling(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("residues seen in training")
     axes.set_ylabel(f"RMSD at σ = {rows['noise_level'].iloc[0]:g} Å (Å)")
-    axes.annotate(
-        "thin: fewer chains",
-        (0.03, 0.04),
-        xycoords="axes fraction",
-        color=GREY,
-        fontsize=6.5,
-    )
+    mark_note(axes, "thin: fewer chains")
     axes.legend()

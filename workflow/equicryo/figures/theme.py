@@ -57,6 +57,13 @@ def mark_panel(axes: Axes, letter: str, title: str) -> None:
     axes.set_title(f"$\\bf{{{letter}}}$  {title}", loc="left", pad=6)
 
 
+def mark_note(axes: Axes, text: str) -> None:
+    """Write a grey note into the lower left corner of the axes."""
+    axes.annotate(
+        text, (0.03, 0.04), xycoords="axes fraction", color=GREY, fontsize=6.5
+    )
+
+
 def mark_level(
     axes: Axes, height: float, label: str, *, colour: str, style: str
 ) -> None:

@@ -17,13 +17,10 @@ import torch
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.mmps import MmpsConfig, sample_mmps
 from equicryo.inference.sampling import Guidance
-from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
+from equicryo.inference.tracing_refinement import RefinedTrace, take_better
 from equicryo.models.prior import DiffusionPrior
 
 logger = logging.getLogger(__name__)
-
-GAIN = 1.0
-"""Nats: exploring goes on from a trace that is better by this much."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,10 +57,9 @@ class Explorer:
                 self.config,
                 generator=self.generator,
             )
-            refined = [refine_trace(one, likelihood, iterations) for one in samples]
-            better = max(refined, key=lambda each: each.log_posterior)
-            gain = better.log_posterior - trace.log_posterior
-            if gain < GAIN:
+            better = take_better(trace, samples, likelihood, iterations)
+            if better is trace:
                 return trace
+            gain = better.log_posterior - trace.log_posterior
             logger.info("explore: gain of %.1f nats", gain)
             trace = better

@@ -23,7 +23,7 @@ from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.tracing_refinement import (
     RefinedTrace,
     log_restraints,
-    refine_trace,
+    take_better,
 )
 
 logger = logging.getLogger(__name__)
@@ -58,9 +58,6 @@ doi:10.1016/0022-2836(67)90326-0."""
 TRIED = 8
 """Moves of a kind that are refined, of all that are scored."""
 
-GAIN = 1.0
-"""Nats: a move that gains less is not made."""
-
 BATCH = 8
 """Chains whose likelihood is computed together."""
 
@@ -83,10 +80,9 @@ def mend_trace(
                 [likelihood.log_likelihood(some, 0.0) for some in moved.split(BATCH)]
             )
             best = scores.argsort(descending=True)[:TRIED]
-            refined = [refine_trace(moved[i], likelihood, iterations) for i in best]
-            better = max(refined, key=lambda each: each.log_posterior)
-            gain = better.log_posterior - trace.log_posterior
-            if gain > GAIN:
+            better = take_better(trace, moved[best], likelihood, iterations)
+            if better is not trace:
+                gain = better.log_posterior - trace.log_posterior
                 logger.info("%s: gain of %.1f nats", move.__name__, gain)
                 trace = better
         if trace is before:

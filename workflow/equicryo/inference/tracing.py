@@ -249,12 +249,11 @@ def trace_further(
         Of both, as from `trace_beads`.
     """
     traces = beads or []
-    best = traces[:1]
-    if [weigh_evidence(t.coordinates, likelihood).verdict for t in best] == ["found"]:
-        steps = search.config.refinement_steps
-        explored = search.explorer.explore(traces[0], likelihood, steps)
+    if traces and _verdict(traces[0], likelihood) == "found":
+        best, steps = traces[0], search.config.refinement_steps
+        explored = search.explorer.explore(best, likelihood, steps)
         traces = keep_distinct([explored, *traces])
-        if rmsd_unaligned(explored.coordinates, best[0].coordinates) < DISTINCT:
+        if rmsd_unaligned(explored.coordinates, best.coordinates) < DISTINCT:
             return traces
     if beads is not None and not is_fine_enough(normal):
         logger.warning(
@@ -323,7 +322,7 @@ def search_proposals(
         scores[:, :count] = seen[:, :count]
         found = _refine_best(graph, scores, likelihood, config)
         # The network sees chains in noise too.
-        telling = (trace for trace in found if _beats_noise(trace, likelihood))
+        telling = (t for t in found if _verdict(t, likelihood) != "abstain")
         traces = keep_distinct([*traces, *telling])
         if not traces:
             _tell_nothing_fits(residues)
@@ -331,8 +330,8 @@ def search_proposals(
     return traces
 
 
-def _beats_noise(trace: RefinedTrace, likelihood: ResidueLikelihood) -> bool:
-    return weigh_evidence(trace.coordinates, likelihood).verdict != "abstain"
+def _verdict(trace: RefinedTrace, likelihood: ResidueLikelihood) -> str:
+    return weigh_evidence(trace.coordinates, likelihood).verdict
 
 
 def keep_distinct(traces: list[RefinedTrace]) -> list[RefinedTrace]:

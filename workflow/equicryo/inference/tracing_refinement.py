@@ -31,6 +31,10 @@ SPAN_SPREAD = 0.15
 """Å: how soft its ends are."""
 
 
+GAIN = 1.0
+"""Nats: a trace that gains less takes no other's place."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RefinedTrace:
     """A chain at a local maximum of likelihood and restraints.
@@ -105,6 +109,26 @@ def refine_trace(
         log_likelihood=float(likelihood.log_likelihood(x, 0.0)),
         log_restraint=float(log_restraints(x)),
     )
+
+
+def take_better(
+    trace: RefinedTrace,
+    others: Float[Tensor, "other residue 3"],
+    likelihood: ResidueLikelihood,
+    iterations: int,
+) -> RefinedTrace:
+    """Return the best of other chains, refined, or the trace itself unless it gains.
+
+    Args:
+        trace: at a maximum of likelihood and restraints.
+        others: in the frame of the poses, Å.
+        likelihood: of the images.
+        iterations: of each refinement, at most.
+    """
+    refined = [refine_trace(other, likelihood, iterations) for other in others]
+    better = max(refined, key=lambda each: each.log_posterior)
+    gain = better.log_posterior - trace.log_posterior
+    return better if gain > GAIN else trace
 
 
 def log_posterior(
