@@ -1,6 +1,7 @@
 """A small chain in noise-free normal equations of images in all directions."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from equicryo.inference.mmps import MmpsConfig
 from equicryo.inference.orientation import OrientationConfig
 from equicryo.inference.proposals import Proposals
 from equicryo.inference.trace_exploration import Explorer
+from equicryo.inference.trace_hopping import HoppingConfig
 from equicryo.inference.trace_mending import (
     crank_residues,
     mend_trace,
@@ -33,6 +35,7 @@ from equicryo.inference.tracing import (
     describe_bead_problem,
     keep_distinct,
     read_bead_config,
+    read_hopping_config,
     read_proposal_config,
     trace_beads,
     trace_further,
@@ -45,11 +48,7 @@ from equicryo.inference.tracing_beads import (
     relax_beads,
     score_weights,
 )
-from equicryo.inference.tracing_refinement import (
-    RefinedTrace,
-    log_restraints,
-    refine_trace,
-)
+from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
 from equicryo.models.denoiser import Denoiser
 from equicryo.models.polymer import fit_polymer
 from equicryo.models.prior import Prior
@@ -67,6 +66,7 @@ from equicryo.structure.chain_set import COORDINATE_STEP, ChainSet
 from equicryo.structure.residues import residue_electrons, residue_types
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.trace_geometry import measure_geometry
+from equicryo.structure.turn_potential import fit_potential
 
 from ..normal_equations import seen_through
 
@@ -85,6 +85,17 @@ CONFIG = BeadTracingConfig(
 )
 PROPOSAL_CONFIG = ProposalTracingConfig(
     places=(1.5, 2.0), refinement_steps=80, refined=2, search=CONFIG.search
+)
+HOPPING = HoppingConfig(
+    places=(1.5, 2.0),
+    starts=3,
+    kept=(2, 1),
+    hops=(2.0, 4.0),
+    warmest=4.0,
+    coldest=1.0,
+    rethreaded=0.2,
+    refinement_steps=60,
+    search=SearchConfig(rounds=10, beam=100, variants=4, traces=4),
 )
 
 
@@ -224,19 +235,23 @@ def describe_search(small: Small) -> ProposalSearch:
     return ProposalSearch(
         proposer=Proposer(ProposerConfig(width=8, inner_width=8, blocks=1)),
         geometry=small.problem.geometry,
+        turns=fit_potential(small.problem.geometry),
         explorer=make_explorer(),
         config=PROPOSAL_CONFIG,
+        hopping=HOPPING,
+        generator=np.random.default_rng(8),
     )
 
 
 def test_exploring_improves_a_trace_or_keeps_it(small) -> None:
     likelihood, explorer = small.problem.likelihood, make_explorer()
+    refine = partial(refine_trace, likelihood=likelihood, iterations=80)
     generator = torch.Generator().manual_seed(7)
     moves = torch.randn(small.truth.shape, generator=generator, dtype=torch.float64)
     astray = refine_trace(small.truth + moves, likelihood, 0)
-    found = explorer.explore(astray, likelihood, 80)
+    found = explorer.explore(astray, likelihood, refine)
     assert float(rmsd_unaligned(found.coordinates, small.truth)) < 0.1
-    assert explorer.explore(found, likelihood, 80) is found
+    assert explorer.explore(found, likelihood, refine) is found
 
 
 def propose_among_decoys(small: Small) -> Proposals:
@@ -246,7 +261,6 @@ def propose_among_decoys(small: Small) -> Proposals:
     return propose(small, generator.permutation(np.concatenate((near, decoys))))
 
 
-@pytest.mark.usefixtures("few_moves")
 def test_what_beads_do_not_find_is_traced_through_proposals(small, monkeypatch) -> None:
     monkeypatch.setattr(
         tracing, "propose_candidates", lambda *_: propose_among_decoys(small)
@@ -276,7 +290,7 @@ def test_where_pixels_are_too_coarse_for_the_network_beads_have_to_do(small) -> 
         trace_further(None, *where)
 
 
-def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small) -> None:
+def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small, monkeypatch) -> None:
     generator = torch.Generator().manual_seed(4)
     nothing = torch.zeros_like(small.normal.b)
     noise = redraw_images(small.normal, nothing, generator=generator)
@@ -284,6 +298,9 @@ def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small) -> None:
     likelihood = prepare_likelihood(noise, density, KnownGain(), ())
     proposals = propose_among_decoys(small)
     assert trace_proposals(likelihood, proposals, describe_search(small)) == []
+    monkeypatch.setattr(tracing, "propose_candidates", lambda *_: proposals)
+    where = (likelihood, noise, SEQUENCE, describe_search(small))
+    assert trace_further([], *where) == []
 
 
 @pytest.mark.parametrize("name", ["config", "paper", "test"])
@@ -294,7 +311,9 @@ def test_settings_of_each_config_are_read(name) -> None:
     proposals = read_proposal_config(tracing["proposals"])
     assert beads.beads == tuple(tracing["beads"]["beads"])
     assert proposals.places == tuple(tracing["proposals"]["places"])
-    for config in (beads, proposals):
+    hopping = read_hopping_config(tracing["hopping"])
+    assert len(hopping.kept) == len(hopping.hops)
+    for config in (beads, proposals, hopping):
         assert config.search.beam > config.search.variants
 
 
@@ -398,22 +417,6 @@ def test_cranked_residues_keep_their_bonds() -> None:
     assert (gaps.sum(1) <= 3).all()
     assert (gaps.sum(1) >= 1).all()
     assert not gaps[:, [0, -1]].any()
-
-
-def test_restraints_have_the_right_gradient() -> None:
-    chain = 2.5 * torch.randn(
-        8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)
-    )
-    assert log_restraints(chain) < -10.0  # some of each kind are violated
-    assert torch.autograd.gradcheck(log_restraints, chain.requires_grad_())
-
-
-def test_restraints_rest_on_a_chain_without_faults() -> None:
-    index = torch.arange(9.0, dtype=torch.float64)
-    zigzag = torch.stack(
-        (3.3 * index, 0.5 * (3.8**2 - 3.3**2) ** 0.5 * (-1) ** index, 0 * index), -1
-    )
-    assert float(log_restraints(zigzag)) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_pooled_beads_are_apart_and_the_first_pool_is_kept() -> None:

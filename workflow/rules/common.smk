@@ -241,13 +241,18 @@ def search_files(wildcards):
         "prior": f"{config['tracing']['prior']}/weights.safetensors",
         "prior_card": f"{config['tracing']['prior']}/card.json",
     }
-    return {**networks, "geometry": f"{RESULTS}/tracing/geometry.npz"}
+    measured = {
+        "geometry": f"{RESULTS}/tracing/candidate_geometry.npz",
+        "refined_geometry": f"{RESULTS}/tracing/refined_geometry.npz",
+    }
+    return {**networks, **measured}
 
 
 def search_settings():
     """Return how a chain is traced through proposals, and explored about."""
     explorer = {**config["samplers"]["mmps"], **config["tracing"]["exploration"]}
-    return {"proposals": config["tracing"]["proposals"], "explorer": explorer}
+    searches = {name: config["tracing"][name] for name in ("proposals", "hopping")}
+    return {**searches, "explorer": explorer}
 
 
 def traced_sampler(wildcards):

@@ -30,17 +30,21 @@ rule measure_geometry:
         chains="resources/chains/subset.npz",
         splits="resources/chains/splits.csv",
     output:
-        geometry=f"{RESULTS}/tracing/geometry.npz",
+        geometry=f"{RESULTS}/tracing/{{traces}}_geometry.npz",
     log:
-        f"{RESULTS}/logs/measure_geometry.log",
+        f"{RESULTS}/logs/measure_geometry/{{traces}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/measure_geometry.tsv"
+        f"{RESULTS}/benchmarks/measure_geometry/{{traces}}.tsv"
+    wildcard_constraints:
+        traces=one_of(config["tracing"]["displacement"]),
     threads: 1
     resources:
         mem_mb=memory(1000),
         runtime=minutes(5),
     params:
-        displacement=config["tracing"]["displacement"],
+        displacement=lambda wildcards: config["tracing"]["displacement"][
+            wildcards.traces
+        ],
         seed=config["seed"],
         code=fingerprint("measure_geometry"),
     script:
@@ -51,7 +55,7 @@ rule trace_beads:
     input:
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
-        geometry=f"{RESULTS}/tracing/geometry.npz",
+        geometry=f"{RESULTS}/tracing/candidate_geometry.npz",
     output:
         traces=f"{RESULTS}/traces/{{dataset}}/beads.npz",
     log:

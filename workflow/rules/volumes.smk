@@ -140,7 +140,7 @@ rule trace_volumes:
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         wiener=f"{RESULTS}/volumes/{{dataset}}/wiener_oracle.mrc",
         mean=first_volume_file("mean.mrc"),
-        geometry=f"{RESULTS}/tracing/geometry.npz",
+        geometry=f"{RESULTS}/tracing/candidate_geometry.npz",
         constants="resources/residue_model/constants.json",
         weights=f"{config['tracing']['proposer']}/weights.safetensors",
         card=f"{config['tracing']['proposer']}/card.json",

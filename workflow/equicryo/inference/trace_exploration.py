@@ -10,9 +10,11 @@ Source: annealed importance moves of Markov chains; Neal 2001, arXiv:physics/980
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.mmps import MmpsConfig, sample_mmps
@@ -38,14 +40,17 @@ class Explorer:
     generator: torch.Generator
 
     def explore(
-        self, trace: RefinedTrace, likelihood: ResidueLikelihood, iterations: int
+        self,
+        trace: RefinedTrace,
+        likelihood: ResidueLikelihood,
+        refine: Callable[[Tensor], RefinedTrace],
     ) -> RefinedTrace:
         """Refine posterior samples about a trace while likelihood and restraints gain.
 
         Args:
             trace: at a maximum of them.
             likelihood: of the images.
-            iterations: of each refinement, at most.
+            refine: climbs to such a maximum.
         """
         while True:
             place = trace.coordinates.float()
@@ -57,7 +62,7 @@ class Explorer:
                 self.config,
                 generator=self.generator,
             )
-            better = take_better(trace, samples, likelihood, iterations)
+            better = take_better(trace, samples, refine)
             if better is trace:
                 return trace
             gain = better.log_posterior - trace.log_posterior

@@ -12,6 +12,7 @@ Source: register errors of protein models; Kleywegt & Jones 1997,
 """
 
 import logging
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,9 +23,10 @@ from torch import Tensor
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.tracing_refinement import (
     RefinedTrace,
-    log_restraints,
+    refine_trace,
     take_better,
 )
+from equicryo.structure.restraints import log_restraints
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ def mend_trace(
         likelihood: of the images.
         iterations: of each refinement, at most.
     """
+    refine = partial(refine_trace, likelihood=likelihood, iterations=iterations)
     while True:
         before = trace
         for move in (shift_stretches, crank_residues, swing_ends):
@@ -80,7 +83,7 @@ def mend_trace(
                 [likelihood.log_likelihood(some, 0.0) for some in moved.split(BATCH)]
             )
             best = scores.argsort(descending=True)[:TRIED]
-            better = take_better(trace, moved[best], likelihood, iterations)
+            better = take_better(trace, moved[best], refine)
             if better is not trace:
                 gain = better.log_posterior - trace.log_posterior
                 logger.info("%s: gain of %.1f nats", move.__name__, gain)

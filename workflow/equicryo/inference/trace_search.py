@@ -12,7 +12,6 @@ Source: Fisher 1981, doi:10.1287/mnsc.27.1.1, for the relaxation; Lowerre 1976, 
 
 import logging
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
@@ -88,45 +87,14 @@ def search_traces(
     gaps[first_bridge:] = gaps[:, first_bridge:] = np.inf
     crowded = gaps < CROWDED
     charges = find_charges(graph, crowded, scores, config.rounds)
-    priced = scores - (charges @ crowded).astype(np.float32)
-    nodes = beam_search(graph, gaps < EXCLUDED, priced, config)
-    if not len(nodes):
+    prices = (charges @ crowded).astype(np.float32)
+    found = beam_search(graph, gaps < EXCLUDED, scores - prices, config)
+    if not len(found.nodes):
         wider = replace(config, beam=WIDER * config.beam)
-        nodes = beam_search(graph, gaps < EXCLUDED, priced, wider)
-    values = np.array([score_trace(graph, scores, path) for path in nodes])
-    chosen = _choose_different(nodes, values, config.traces)
-    return FoundTraces(nodes=nodes[chosen], score=values[chosen])
-
-
-def score_trace(
-    graph: TraceGraph,
-    scores: Float32[np.ndarray, "residue candidate"],
-    nodes: Int32[np.ndarray, " residue"],
-) -> float:
-    """Return the score of one trace, nats; −inf if a step is not one of the graph's.
-
-    Args:
-        graph: of the candidates.
-        scores: of each residue being at each candidate, nats.
-        nodes: candidate or bridge of each residue.
-    """
-    width = scores.shape[1]
-    a, b, c = graph.triples.astype(np.int64).T
-    keys = (a * width + b) * width + c
-    order = np.argsort(keys)
-    path = nodes.astype(np.int64)
-    wanted = (path[:-2] * width + path[1:-1]) * width + path[2:]
-    place = np.searchsorted(keys[order], wanted).clip(max=len(keys) - 1)
-    triples = order[place]
-    if (keys[triples] != wanted).any():
-        return -np.inf
-    total = float(graph.start_score[triples[0]] + graph.step_score[triples[1:]].sum())
-    total += float(scores[np.arange(len(path)), path].sum())
-    for source, target in pairwise(triples.tolist()):
-        first, end = graph.first_transition[source : source + 2]
-        (found,) = np.nonzero(graph.target[first:end] == target)
-        total += float(graph.transition_score[first + found[0]])
-    return total
+        found = beam_search(graph, gaps < EXCLUDED, scores - prices, wider)
+    values = found.score + prices[found.nodes].sum(1)
+    chosen = _choose_different(found.nodes, values, config.traces)
+    return FoundTraces(nodes=found.nodes[chosen], score=values[chosen])
 
 
 def find_charges(
@@ -173,7 +141,7 @@ def beam_search(
     excluded: Bool[np.ndarray, "candidate candidate"],
     scores: Float32[np.ndarray, "residue candidate"],
     config: SearchConfig,
-) -> Int32[np.ndarray, "trace residue"]:
+) -> FoundTraces:
     """Extend traces residue by residue, keeping those of the best prospects.
 
     Args:
@@ -183,7 +151,7 @@ def beam_search(
         config: how widely.
 
     Returns:
-        Candidates of the complete traces, best first; empty if there is none.
+        All complete traces, best first, with their scores as given.
     """
     residues = len(scores)
     ahead = score_ahead(graph, scores)
@@ -203,12 +171,13 @@ def beam_search(
         triples.append(beam[0])
         parents.append(parent)
     order = np.argsort(-beam[1], kind="stable")
+    values = beam[1][order].astype(np.float64)
     paths = np.empty((len(order), residues), np.int32)
     for residue in range(residues - 1, 2, -1):
         paths[:, residue] = c[triples[residue - 2][order]]
         order = parents[residue - 3][order]
     paths[:, :3] = graph.triples[triples[0][order]]
-    return paths
+    return FoundTraces(nodes=paths, score=values)
 
 
 def _pack(

@@ -10,16 +10,20 @@ beads to find the chain, a trained network proposes places.
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float64
+from torch import Tensor
 
+from equicryo.inference.blob_refinement import BlobRefiner
 from equicryo.inference.evidence import weigh_evidence
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.proposals import Proposals, is_fine_enough, propose_candidates
 from equicryo.inference.trace_exploration import Explorer
 from equicryo.inference.trace_graph import TraceGraph, build_graph
+from equicryo.inference.trace_hopping import Hopper, HoppingConfig
 from equicryo.inference.trace_mending import mend_trace
 from equicryo.inference.trace_search import SearchConfig, search_traces
 from equicryo.inference.tracing_beads import (
@@ -33,9 +37,11 @@ from equicryo.inference.tracing_beads import (
 from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
 from equicryo.models.proposer import Proposer
 from equicryo.physics.normal_equations import NormalEquations
+from equicryo.physics.pair_potential import prepare_potential
 from equicryo.structure.residues import residue_electrons
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.trace_geometry import TraceGeometry
+from equicryo.structure.turn_potential import TurnPotential
 
 logger = logging.getLogger(__name__)
 
@@ -114,15 +120,21 @@ class ProposalSearch:
 
     Attributes:
         proposer: trained.
-        geometry: of chains.
+        geometry: of chains, through candidates.
+        turns: of chains.
         explorer: of the best traces.
-        config: how widely.
+        config: how widely where side chains have density of their own.
+        hopping: how long where they have none.
+        generator: of the hops.
     """
 
     proposer: Proposer
     geometry: TraceGeometry
+    turns: TurnPotential
     explorer: Explorer
     config: ProposalTracingConfig
+    hopping: HoppingConfig
+    generator: np.random.Generator
 
 
 def read_bead_config(block: dict) -> BeadTracingConfig:
@@ -137,6 +149,14 @@ def read_proposal_config(block: dict) -> ProposalTracingConfig:
     search = SearchConfig(**block["search"])
     places = tuple(block["places"])
     return ProposalTracingConfig(**{**block, "places": places, "search": search})
+
+
+def read_hopping_config(block: dict) -> HoppingConfig:
+    """Build the settings from a validated block of the config."""
+    search = SearchConfig(**block["search"])
+    lists = {name: tuple(map(float, block[name])) for name in ("places", "hops")}
+    lists["kept"] = tuple(block["kept"])
+    return HoppingConfig(**{**block, **lists, "search": search})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -251,7 +271,8 @@ def trace_further(
     traces = beads or []
     if traces and _verdict(traces[0], likelihood) == "found":
         best, steps = traces[0], search.config.refinement_steps
-        explored = search.explorer.explore(best, likelihood, steps)
+        refine = partial(refine_trace, likelihood=likelihood, iterations=steps)
+        explored = search.explorer.explore(best, likelihood, refine)
         traces = keep_distinct([explored, *traces])
         if rmsd_unaligned(explored.coordinates, best.coordinates) < DISTINCT:
             return traces
@@ -264,8 +285,56 @@ def trace_further(
         return traces
     count = round(max(search.config.places) * len(sequence))
     proposals = propose_candidates(normal, sequence, search.proposer, count)
-    proposed = trace_proposals(likelihood, proposals, search)
-    return keep_distinct([*traces, *proposed])
+    if beads is None:
+        return trace_proposals(likelihood, proposals, search)
+    weights, width = residue_electrons(sequence), likelihood.density.width
+    refiner = BlobRefiner(
+        potential=prepare_potential(normal, weights, width),
+        gain=likelihood.gain,
+        turns=search.turns,
+    )
+    return trace_by_hopping(traces, refiner, likelihood, proposals, search)
+
+
+def trace_by_hopping(
+    beads: list[RefinedTrace],
+    refiner: BlobRefiner,
+    likelihood: ResidueLikelihood,
+    proposals: Proposals,
+    search: ProposalSearch,
+) -> list[RefinedTrace]:
+    """Trace a chain of one blob a residue through places that a network proposes.
+
+    Args:
+        beads: traces through beads.
+        refiner: of traces.
+        likelihood: of the images.
+        proposals: places, and what the network says of residues and bonds there.
+        search: how long, and what explores about the best.
+
+    Returns:
+        As from `trace_beads`, at maxima of likelihood, restraints and turns.
+    """
+    hopper = Hopper(
+        refiner=refiner,
+        proposals=proposals,
+        geometry=search.geometry,
+        config=search.hopping,
+        generator=search.generator,
+    )
+    # The network sees chains in noise too.
+    starts = [t for t in hopper.start() if _verdict(t, likelihood) != "abstain"]
+    if not starts:
+        _tell_nothing_fits(len(proposals.sequence_types))
+        return beads
+
+    def refine(chain: Tensor) -> RefinedTrace:
+        steps = search.hopping.refinement_steps
+        return refiner.refine(chain.double().numpy(), steps)
+
+    best, *others = hopper.improve(starts)
+    best = search.explorer.explore(best, likelihood, refine)
+    return keep_distinct([best, *others, *(refine(t.coordinates) for t in beads)])
 
 
 def trace_proposals(
@@ -295,8 +364,9 @@ def _improve(
 ) -> RefinedTrace:
     """Explore about a trace and mend it in turn, until neither gains."""
     steps = search.config.refinement_steps
+    refine = partial(refine_trace, likelihood=likelihood, iterations=steps)
     while True:
-        explored = search.explorer.explore(trace, likelihood, steps)
+        explored = search.explorer.explore(trace, likelihood, refine)
         trace = mend_trace(explored, likelihood, steps)
         if trace is explored:
             return trace

@@ -4,6 +4,7 @@ Source: restrained real-space refinement, reduced to Cα; Diamond 1971,
     doi:10.1107/S0567739471000986.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,23 +14,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from equicryo.inference.likelihood import ResidueLikelihood
-from equicryo.structure.chain import VIRTUAL_BOND
-
-BOND_SPREAD = 0.08
-"""Å: standard deviation of a virtual bond, cis bonds left out."""
-
-CONTACT = 4.2
-"""Å: Cα not bonded to each other repel below this distance."""
-
-CONTACT_SPREAD = 0.25
-"""Å: how soft they are."""
-
-SHORTEST_SPAN, LONGEST_SPAN = 5.0, 7.3
-"""Å: range of distances of Cα next but one to each other."""
-
-SPAN_SPREAD = 0.15
-"""Å: how soft its ends are."""
-
+from equicryo.structure.restraints import log_restraints
 
 GAIN = 1.0
 """Nats: a trace that gains less takes no other's place."""
@@ -53,30 +38,6 @@ class RefinedTrace:
     def log_posterior(self) -> float:
         """Likelihood and restraints together, but for a constant, nats."""
         return self.log_likelihood + self.log_restraint
-
-
-def log_restraints(
-    coordinates: Float[Tensor, "*batch residue 3"],
-) -> Float[Tensor, "*batch"]:
-    """Return the log density of bonds, spans and contacts but for a constant, nats.
-
-    Args:
-        coordinates: Å.
-    """
-    bonds = (coordinates[..., 1:, :] - coordinates[..., :-1, :]).norm(dim=-1)
-    spans = (coordinates[..., 2:, :] - coordinates[..., :-2, :]).norm(dim=-1)
-    stretch = (bonds - VIRTUAL_BOND) / BOND_SPREAD
-    bend = (SHORTEST_SPAN - spans).clamp(min=0) + (spans - LONGEST_SPAN).clamp(min=0)
-    first, second = torch.triu_indices(*(2 * coordinates.shape[-2:-1]), offset=3)
-    gaps = coordinates[..., first, :] - coordinates[..., second, :]
-    # The square root's slope is infinite where two atoms coincide.
-    distance = (gaps.square().sum(-1) + 1e-6).sqrt()
-    overlap = (CONTACT - distance).clamp(min=0) / CONTACT_SPREAD
-    return -0.5 * (
-        stretch.square().sum(-1)
-        + (bend / SPAN_SPREAD).square().sum(-1)
-        + overlap.square().sum(-1)
-    )
 
 
 def refine_trace(
@@ -114,18 +75,16 @@ def refine_trace(
 def take_better(
     trace: RefinedTrace,
     others: Float[Tensor, "other residue 3"],
-    likelihood: ResidueLikelihood,
-    iterations: int,
+    refine: Callable[[Tensor], RefinedTrace],
 ) -> RefinedTrace:
     """Return the best of other chains, refined, or the trace itself unless it gains.
 
     Args:
         trace: at a maximum of likelihood and restraints.
         others: in the frame of the poses, Å.
-        likelihood: of the images.
-        iterations: of each refinement, at most.
+        refine: climbs to such a maximum.
     """
-    refined = [refine_trace(other, likelihood, iterations) for other in others]
+    refined = [refine(other) for other in others]
     better = max(refined, key=lambda each: each.log_posterior)
     gain = better.log_posterior - trace.log_posterior
     return better if gain > GAIN else trace

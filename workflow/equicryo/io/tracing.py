@@ -10,12 +10,17 @@ import torch
 
 from equicryo.inference.samplers import read_sampler
 from equicryo.inference.trace_exploration import Explorer
-from equicryo.inference.tracing import ProposalSearch, read_proposal_config
+from equicryo.inference.tracing import (
+    ProposalSearch,
+    read_hopping_config,
+    read_proposal_config,
+)
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.io.arrays import read_arrays, write_arrays
 from equicryo.io.priors import read_prior
 from equicryo.io.proposers import read_proposer
 from equicryo.structure.trace_geometry import TraceGeometry
+from equicryo.structure.turn_potential import fit_potential
 
 
 def write_geometry(path: str | Path, geometry: TraceGeometry) -> None:
@@ -75,21 +80,25 @@ def read_proposal_search(
 
     Args:
         files: `weights` and `card` of the proposer, `prior` and `prior_card` of what
-            explores, and `geometry`.
-        settings: `proposals` and `explorer`, validated blocks of the config.
+            explores, `geometry` of candidates, and `refined_geometry`.
+        settings: `proposals`, `hopping` and `explorer`, validated blocks of the config.
         sequence: one-letter codes.
-        generator: of the exploring.
+        generator: of hops and exploring.
 
     Raises:
         InputError: a file is missing or damaged.
     """
+    seed = int(torch.randint(2**62, (), generator=generator))
     return ProposalSearch(
         proposer=read_proposer(files["weights"], files["card"]),
         geometry=read_geometry(files["geometry"]),
+        turns=fit_potential(read_geometry(files["refined_geometry"])),
         explorer=Explorer(
             prior=read_prior(files["prior"], files["prior_card"], sequence),
             config=read_sampler("mmps", settings["explorer"]),
             generator=generator,
         ),
         config=read_proposal_config(settings["proposals"]),
+        hopping=read_hopping_config(settings["hopping"]),
+        generator=np.random.default_rng(seed),
     )

@@ -44,6 +44,20 @@ class Gain(ABC):
         """
 
     @abstractmethod
+    def weigh(self, linear: float, quadratic: float) -> tuple[float, float, float]:
+        """Return log p(images | V) from its two terms, and moments of the gain.
+
+        The moments are its slopes: ∂ log p/∂B = E[g] and ∂ log p/∂A = −½ E[g²].
+
+        Args:
+            linear: B, nats per unit of gain.
+            quadratic: A > 0, nats per unit of gain squared.
+
+        Returns:
+            log p but for a constant, nats, E[g] and E[g²].
+        """
+
+    @abstractmethod
     def estimate(
         self, operator: NormalOperator, volume: Float[Tensor, "*batch z y x"]
     ) -> Float[Tensor, "*batch"]:
@@ -89,6 +103,15 @@ class KnownGain(Gain):
             volume: e⁻/Å³ × pixel size, dtype and device of the operator.
         """
         return operator.log_likelihood(volume)
+
+    def weigh(self, linear: float, quadratic: float) -> tuple[float, float, float]:
+        """Return B − ½ A, nats, 1 and 1.
+
+        Args:
+            linear: B, nats.
+            quadratic: A, nats.
+        """
+        return linear - 0.5 * quadratic, 1.0, 1.0
 
     def estimate(
         self, operator: NormalOperator, volume: Float[Tensor, "*batch z y x"]
@@ -139,6 +162,17 @@ class UnknownGain(Gain):
         # Scalars in float64: B and A reach 1e6 nats, and z may be far below zero.
         value = marginal_log_likelihood(linear.double(), quadratic.double())
         return value.to(volume.dtype)
+
+    def weigh(self, linear: float, quadratic: float) -> tuple[float, float, float]:
+        """Return ½ log(2π/A) + ½ z² + log Φ(z), nats, E[g] and E[g²].
+
+        Args:
+            linear: B, nats per unit of gain.
+            quadratic: A > 0, nats per unit of gain squared.
+        """
+        terms = torch.tensor([linear, quadratic], dtype=torch.float64)
+        mean, square = gain_moments(*terms)
+        return float(marginal_log_likelihood(*terms)), float(mean), float(square)
 
     def estimate(
         self, operator: NormalOperator, volume: Float[Tensor, "*batch z y x"]
