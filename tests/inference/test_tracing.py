@@ -17,7 +17,6 @@ from equicryo.inference.diffusion import ScheduleConfig
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.mmps import MmpsConfig
 from equicryo.inference.orientation import OrientationConfig
-from equicryo.inference.proposals import Proposals
 from equicryo.inference.trace_exploration import Explorer
 from equicryo.inference.trace_hopping import HoppingConfig
 from equicryo.inference.trace_mending import (
@@ -55,23 +54,24 @@ from equicryo.models.prior import Prior
 from equicryo.models.proposer import Proposer, ProposerConfig
 from equicryo.models.proposer_examples import fitting_edge
 from equicryo.models.transformer import NetworkConfig, initialise
-from equicryo.physics.density import gaussian_volume
 from equicryo.physics.gain import KnownGain
 from equicryo.physics.normal_equations import NormalEquations, coarsen
-from equicryo.physics.normal_operator import prepare_operator
 from equicryo.physics.residue_density import single_blobs
-from equicryo.structure.bonds import repair_bonds
-from equicryo.structure.chain import VIRTUAL_BOND
-from equicryo.structure.chain_set import COORDINATE_STEP, ChainSet
-from equicryo.structure.residues import residue_electrons, residue_types
+from equicryo.structure.residues import residue_types
 from equicryo.structure.superposition import rmsd_unaligned
-from equicryo.structure.trace_geometry import measure_geometry
 from equicryo.structure.turn_potential import fit_potential
 
-from ..normal_equations import seen_through
+from .hairpin import (
+    SEQUENCE,
+    WIDTH,
+    hairpin,
+    noise_free,
+    propose,
+    propose_among_decoys,
+    spiral,
+    spiral_geometry,
+)
 
-EDGE, PIXEL_SIZE, WIDTH = 32, 1.25, 1.5
-SEQUENCE = "GWAKYSGRLWTEGFVDHKPG"
 CONFIG = BeadTracingConfig(
     bead_width=WIDTH,
     places=3,
@@ -99,38 +99,6 @@ HOPPING = HoppingConfig(
 )
 
 
-def spiral(residues: int) -> np.ndarray:
-    """A right-handed α-helix, Å."""
-    angle = np.deg2rad(100.0 * np.arange(residues))
-    rise = 1.5 * np.arange(residues)
-    return np.stack((2.3 * np.cos(angle), 2.3 * np.sin(angle), rise), -1)
-
-
-def hairpin() -> np.ndarray:
-    """Two turns of a helix, a loop of two residues, and two turns back, Å."""
-    there = spiral(9)
-    back = there * np.array([-1.0, 1.0, -1.0]) + np.array([9.5, 0.0, 12.0])
-    lift = np.array([0.0, 0.0, 3.0])
-    loop = np.linspace(there[-1], back[0], 4)[1:-1] + lift
-    chain = np.concatenate((there, loop, back))[None]
-    (chain,) = repair_bonds(chain, np.full(19, VIRTUAL_BOND))
-    return chain - chain.mean(0)
-
-
-def noise_free(chain: np.ndarray, total: float) -> NormalEquations:
-    """K of a 1/|k| sampling density, and b = K * V."""
-    axis = np.fft.fftfreq(2 * EDGE, PIXEL_SIZE)
-    radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
-    transfer = total / np.maximum(radius, 1.0 / (4 * EDGE * PIXEL_SIZE))
-    transfer *= radius < 0.5 / PIXEL_SIZE
-    kernel = torch.from_numpy(np.fft.fftshift(np.fft.ifftn(transfer).real))
-    normal = seen_through(kernel, pixel_size=PIXEL_SIZE)
-    weights = torch.from_numpy(residue_electrons(SEQUENCE))
-    volume = gaussian_volume(torch.from_numpy(chain), weights, WIDTH, EDGE, PIXEL_SIZE)
-    b = prepare_operator(normal).convolve(volume)
-    return NormalEquations(**{**vars(normal), "b": b})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Small:
     truth: torch.Tensor
@@ -145,15 +113,7 @@ def small() -> Small:
     normal = noise_free(truth, 2.0)
     density = single_blobs(SEQUENCE, WIDTH)
     likelihood = prepare_likelihood(normal, density, KnownGain(), ())
-    spirals = ChainSet(
-        ids=("1ABC_A",),
-        lengths=np.array([200]),
-        sequence="A" * 200,
-        steps=(spiral(200) / COORDINATE_STEP).round().astype(np.int16),
-    )
-    geometry = measure_geometry(
-        spirals, 0.4, generator=torch.Generator().manual_seed(0)
-    )
+    geometry = spiral_geometry()
     return Small(
         truth=torch.from_numpy(truth),
         normal=normal,
@@ -178,27 +138,8 @@ def test_where_no_chain_fits_nothing_is_traced(small) -> None:
     config = replace(CONFIG, candidates=20.0, relaxation_steps=0)
     problem = replace(small.problem, places=scattered())
     assert trace_beads(problem, config) == []
-    grid = propose(small, scattered())
+    grid = propose(small.truth, scattered())
     assert trace_proposals(problem.likelihood, grid, describe_search(small)) == []
-
-
-def propose(small: Small, places: np.ndarray) -> Proposals:
-    """What a faultless network would say of some places; nothing of residue types."""
-    middles = 0.5 * (small.truth[1:] + small.truth[:-1])
-    occupancy, midpoints = (
-        gaussian_volume(points, torch.ones(len(points)), 1.0, EDGE, PIXEL_SIZE)
-        for points in (small.truth, middles)
-    )
-    # A Gaussian's share in a ball about its centre is near one.
-    fullest = occupancy.max()
-    return Proposals(
-        places=places,
-        occupancy=occupancy / fullest,
-        midpoints=midpoints / fullest,
-        types=torch.zeros(20, EDGE // 2, EDGE // 2, EDGE // 2),
-        sequence_types=residue_types(SEQUENCE),
-        pixel_size=PIXEL_SIZE,
-    )
 
 
 @pytest.fixture
@@ -254,16 +195,9 @@ def test_exploring_improves_a_trace_or_keeps_it(small) -> None:
     assert explorer.explore(found, likelihood, refine) is found
 
 
-def propose_among_decoys(small: Small) -> Proposals:
-    generator = np.random.default_rng(3)
-    near = small.truth.numpy() + 0.3 * generator.normal(size=(20, 3))
-    decoys = 6.0 * generator.normal(size=(20, 3))
-    return propose(small, generator.permutation(np.concatenate((near, decoys))))
-
-
 def test_what_beads_do_not_find_is_traced_through_proposals(small, monkeypatch) -> None:
     monkeypatch.setattr(
-        tracing, "propose_candidates", lambda *_: propose_among_decoys(small)
+        tracing, "propose_candidates", lambda *_: propose_among_decoys(small.truth)
     )
     where = (small.problem.likelihood, small.normal, SEQUENCE, describe_search(small))
     best, *_ = trace_further([], *where)
@@ -296,7 +230,7 @@ def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small, monkeypatch) 
     noise = redraw_images(small.normal, nothing, generator=generator)
     density = single_blobs(SEQUENCE, WIDTH)
     likelihood = prepare_likelihood(noise, density, KnownGain(), ())
-    proposals = propose_among_decoys(small)
+    proposals = propose_among_decoys(small.truth)
     assert trace_proposals(likelihood, proposals, describe_search(small)) == []
     monkeypatch.setattr(tracing, "propose_candidates", lambda *_: proposals)
     where = (likelihood, noise, SEQUENCE, describe_search(small))

@@ -154,3 +154,18 @@ def test_information_is_the_schur_complement_of_the_joint_one(operator) -> None:
     scale = float(information[:3, :3].diagonal().max())
     torch.testing.assert_close(fisher, expected, rtol=0.0, atol=1e-6 * scale)
     assert fisher[2, 2].abs() < 1e-8 * scale
+
+
+@pytest.mark.parametrize("gain", [KnownGain(), UnknownGain()])
+def test_two_terms_weigh_as_the_volume_does(gain, operator, generator) -> None:
+    volume = torch.randn((EDGE,) * 3, dtype=torch.float64, generator=generator)
+    terms = [float(term) for term in operator.terms(volume)]
+    value, mean, square = gain.weigh(*terms)
+    assert value == pytest.approx(float(gain.log_likelihood(operator, volume)))
+    for place, slope in enumerate((mean, -0.5 * square)):
+        step = 1e-4 * terms[place]
+        ahead, back = list(terms), list(terms)
+        ahead[place] += step
+        back[place] -= step
+        change = gain.weigh(*ahead)[0] - gain.weigh(*back)[0]
+        assert change / (2.0 * step) == pytest.approx(slope, rel=1e-5)

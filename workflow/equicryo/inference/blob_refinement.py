@@ -57,7 +57,8 @@ class BlobRefiner:
 
         Args:
             chain: in the frame of the poses, Å.
-            first, last: residues from `first` to before `last` move.
+            first: residue that moves.
+            last: residue before which all from that on do.
             iterations: of the quasi-Newton method, at most.
 
         Source: Byrd, Lu, Nocedal & Zhu 1995, doi:10.1137/0916069 (L-BFGS-B).

@@ -49,7 +49,7 @@ FIRST_STEPS, NEIGHBOURS = 12, 4
 """Steps of a refinement of what moved, and its neighbours, that tell whether to go on
 with all."""
 
-HOPELESS = 40.0
+HOPELESS = 25.0
 """Nats below the present trace: not worth going on with."""
 
 
@@ -58,7 +58,8 @@ class HoppingConfig:
     """How long traces hop.
 
     Attributes:
-        places: numbers of them that threads may visit, a residue.
+        places: numbers of them that a thread may visit, a residue; a stretch is
+            threaded anew through the first.
         starts: of them.
         kept: of the best traces, for each round.
         hops: of each of them, a residue.
@@ -165,7 +166,7 @@ class Hopper:
 
     def _move(self, chain: Chain) -> Iterator[Chain]:
         if self.generator.random() < self.config.rethreaded:
-            yield from self._rethread(chain)
+            yield from self.rethread(chain)
             return
         moves = list(MOVES)
         move = moves[self.generator.choice(len(moves), p=list(MOVES.values()))]
@@ -186,7 +187,7 @@ class Hopper:
             part.coordinates.numpy(), self.config.refinement_steps
         )
 
-    def _rethread(self, chain: Chain) -> list[Chain]:
+    def rethread(self, chain: Chain) -> list[Chain]:
         """Thread a stretch anew, through places that the rest does not take."""
         residues = len(chain)
         first, last = self._draw_stretch(residues)
@@ -197,8 +198,7 @@ class Hopper:
         if self.generator.random() < 2.0 / 3.0:
             own = chain[first:last]
             places = np.concatenate((own, _far_from(places, own, DOUBLE)))
-        share = self.generator.choice(self.config.places)
-        count = round(share * (last - first))
+        count = round(self.config.places[0] * (last - first))
         positions = np.concatenate((flanks, places[: max(count, SHORTEST)]))
         graph, scores = self._thread_through(positions)
         scores = scores[begin:end]

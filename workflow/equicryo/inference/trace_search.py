@@ -132,7 +132,7 @@ def find_charges(
             break
         change = FIRST_PRICE / (1.0 + number / PATIENCE)
         charges = np.maximum(charges + change * excess, 0.0)
-    logger.info("traces score at most %.1f nats after %d rounds", lowest, number + 1)
+    logger.debug("traces score at most %.1f nats after %d rounds", lowest, number + 1)
     return best
 
 

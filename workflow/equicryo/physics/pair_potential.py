@@ -59,7 +59,8 @@ class PairPotential:
 
         Args:
             positions: of all blobs, Å.
-            first, last: the blobs from `first` to before `last`.
+            first: of the blobs that are looked at.
+            last: blob before which they end.
 
         Returns:
             Both terms, nats, and the slopes of each, nats/Å.

@@ -17,7 +17,9 @@ def evaluate_spline(coefficients, x, y, z):
 
     Args:
         coefficients: float32, (z, y, x).
-        x, y, z: where, in voxels from the grid's first one.
+        x: where, in voxels from the grid's first one.
+        y: the same.
+        z: the same.
     """
     edge = len(coefficients)
     zero = np.float32(0.0)

@@ -1,0 +1,88 @@
+"""A small chain in noise-free normal equations, and what a network says of it."""
+
+import numpy as np
+import torch
+
+from equicryo.inference.proposals import Proposals
+from equicryo.physics.density import gaussian_volume
+from equicryo.physics.normal_equations import NormalEquations
+from equicryo.physics.normal_operator import prepare_operator
+from equicryo.structure.bonds import repair_bonds
+from equicryo.structure.chain import VIRTUAL_BOND
+from equicryo.structure.chain_set import COORDINATE_STEP, ChainSet
+from equicryo.structure.residues import residue_electrons, residue_types
+from equicryo.structure.trace_geometry import TraceGeometry, measure_geometry
+
+from ..normal_equations import seen_through
+
+EDGE, PIXEL_SIZE, WIDTH = 32, 1.25, 1.5
+SEQUENCE = "GWAKYSGRLWTEGFVDHKPG"
+
+
+def spiral(residues: int) -> np.ndarray:
+    """A right-handed α-helix, Å."""
+    angle = np.deg2rad(100.0 * np.arange(residues))
+    rise = 1.5 * np.arange(residues)
+    return np.stack((2.3 * np.cos(angle), 2.3 * np.sin(angle), rise), -1)
+
+
+def hairpin() -> np.ndarray:
+    """Two turns of a helix, a loop of two residues, and two turns back, Å."""
+    there = spiral(9)
+    back = there * np.array([-1.0, 1.0, -1.0]) + np.array([9.5, 0.0, 12.0])
+    lift = np.array([0.0, 0.0, 3.0])
+    loop = np.linspace(there[-1], back[0], 4)[1:-1] + lift
+    chain = np.concatenate((there, loop, back))[None]
+    (chain,) = repair_bonds(chain, np.full(19, VIRTUAL_BOND))
+    return chain - chain.mean(0)
+
+
+def noise_free(chain: np.ndarray, total: float) -> NormalEquations:
+    """K of a 1/|k| sampling density, and b = K * V."""
+    axis = np.fft.fftfreq(2 * EDGE, PIXEL_SIZE)
+    radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
+    transfer = total / np.maximum(radius, 1.0 / (4 * EDGE * PIXEL_SIZE))
+    transfer *= radius < 0.5 / PIXEL_SIZE
+    kernel = torch.from_numpy(np.fft.fftshift(np.fft.ifftn(transfer).real))
+    normal = seen_through(kernel, pixel_size=PIXEL_SIZE)
+    weights = torch.from_numpy(residue_electrons(SEQUENCE))
+    volume = gaussian_volume(torch.from_numpy(chain), weights, WIDTH, EDGE, PIXEL_SIZE)
+    b = prepare_operator(normal).convolve(volume)
+    return NormalEquations(**{**vars(normal), "b": b})
+
+
+def spiral_geometry() -> TraceGeometry:
+    """Of one long helix."""
+    spirals = ChainSet(
+        ids=("1ABC_A",),
+        lengths=np.array([200]),
+        sequence="A" * 200,
+        steps=(spiral(200) / COORDINATE_STEP).round().astype(np.int16),
+    )
+    return measure_geometry(spirals, 0.4, generator=torch.Generator().manual_seed(0))
+
+
+def propose(truth: torch.Tensor, places: np.ndarray) -> Proposals:
+    """What a faultless network would say of some places; nothing of residue types."""
+    middles = 0.5 * (truth[1:] + truth[:-1])
+    occupancy, midpoints = (
+        gaussian_volume(points, torch.ones(len(points)), 1.0, EDGE, PIXEL_SIZE)
+        for points in (truth, middles)
+    )
+    # A Gaussian's share in a ball about its centre is near one.
+    fullest = occupancy.max()
+    return Proposals(
+        places=places,
+        occupancy=occupancy / fullest,
+        midpoints=midpoints / fullest,
+        types=torch.zeros(20, EDGE // 2, EDGE // 2, EDGE // 2),
+        sequence_types=residue_types(SEQUENCE),
+        pixel_size=PIXEL_SIZE,
+    )
+
+
+def propose_among_decoys(truth: torch.Tensor) -> Proposals:
+    generator = np.random.default_rng(3)
+    near = truth.numpy() + 0.3 * generator.normal(size=(20, 3))
+    decoys = 6.0 * generator.normal(size=(20, 3))
+    return propose(truth, generator.permutation(np.concatenate((near, decoys))))
