@@ -13,6 +13,13 @@ from scipy.spatial.transform import Rotation
 from equicryo.errors import InputError
 from equicryo.evaluation.verdicts import redraw_images
 from equicryo.inference import trace_mending, tracing
+from equicryo.inference.bead_tracing import (
+    BeadProblem,
+    BeadTracingConfig,
+    describe_bead_problem,
+    read_bead_config,
+    trace_beads,
+)
 from equicryo.inference.diffusion import ScheduleConfig
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.mmps import MmpsConfig
@@ -26,17 +33,12 @@ from equicryo.inference.trace_mending import (
     swing_ends,
 )
 from equicryo.inference.trace_search import SearchConfig
+from equicryo.inference.trace_threads import keep_distinct
 from equicryo.inference.tracing import (
-    BeadProblem,
-    BeadTracingConfig,
     ProposalSearch,
     ProposalTracingConfig,
-    describe_bead_problem,
-    keep_distinct,
-    read_bead_config,
     read_hopping_config,
     read_proposal_config,
-    trace_beads,
     trace_further,
     trace_proposals,
 )

@@ -12,13 +12,13 @@ from equicryo.evaluation.verdicts import (
     residues_there,
     shuffle_sequence,
 )
-from equicryo.inference.likelihood import prepare_likelihood
-from equicryo.inference.tracing import (
+from equicryo.inference.bead_tracing import (
     describe_bead_problem,
     read_bead_config,
     trace_beads,
-    trace_further,
 )
+from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.tracing import trace_further
 from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain
 from equicryo.io.normal import read_normal

@@ -2,12 +2,12 @@
 
 import torch
 
-from equicryo.inference.likelihood import prepare_likelihood
-from equicryo.inference.tracing import (
+from equicryo.inference.bead_tracing import (
     describe_bead_problem,
     read_bead_config,
     trace_beads,
 )
+from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.io.logs import log_to
 from equicryo.io.normal import read_normal
 from equicryo.io.points import read_points

@@ -22,6 +22,7 @@ from equicryo.inference.proposals import Proposals
 from equicryo.inference.trace_graph import TraceGraph, build_graph
 from equicryo.inference.trace_moves import MOVES, Chain
 from equicryo.inference.trace_search import SearchConfig, search_traces
+from equicryo.inference.trace_threads import UNLIKELY, far_from
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.structure.trace_geometry import TraceGeometry
 
@@ -30,8 +31,8 @@ logger = logging.getLogger(__name__)
 PERTURBATIONS = (0.0, 0.5, 1.0, 2.0)
 """Standard deviations of what is added to the scores of places, nats."""
 
-UNLIKELY, FORBIDDEN = -8.0, -1e5
-"""Scores of a residue on a bridge, and where it may not be, nats."""
+FORBIDDEN = -1e5
+"""Score of a residue where it may not be, nats."""
 
 SHORTEST, LONGEST = 12, 60
 """Residues of a stretch that is threaded anew."""
@@ -108,12 +109,12 @@ class Hopper:
             All traces, those that went on longest better than they were, best first.
         """
         traces = _best_first(traces)
+        logger.info("hopping starts from %s", _values(traces))
         rounds = zip(self.config.kept, self.config.hops, strict=True)
         for number, (kept, hops) in enumerate(rounds, start=1):
             others = traces[kept:]
             traces = _best_first([self.hop(trace, hops) for trace in traces[:kept]])
-            values = [round(trace.log_posterior, 1) for trace in traces]
-            logger.info("hopping, round %d: log posterior %s", number, values)
+            logger.info("hopping, round %d: log posterior %s", number, _values(traces))
             traces = _best_first([*traces, *others])
         return traces
 
@@ -139,14 +140,13 @@ class Hopper:
                 best = max(best, trace, key=lambda each: each.log_posterior)
         return best
 
-    def start(self) -> list[RefinedTrace]:
+    def start(self) -> Iterator[RefinedTrace]:
         """Thread the whole chain through the first places, its scores perturbed.
 
-        Returns:
-            Refined traces, at most one a start.
+        Yields:
+            The best of each start, refined.
         """
         residues = len(self.proposals.sequence_types)
-        found = []
         for number in range(self.config.starts):
             share = self.config.places[number % len(self.config.places)]
             places = self.proposals.places[: round(share * residues)]
@@ -157,12 +157,7 @@ class Hopper:
                 self.refiner.refine(thread, self.config.refinement_steps)
                 for thread in threads
             ]
-            found += _best_first(refined)[:1]
-        logger.info(
-            "hopping, start: log posterior %s",
-            [round(trace.log_posterior, 1) for trace in found],
-        )
-        return found
+            yield from _best_first(refined)[:1]
 
     def _move(self, chain: Chain) -> Iterator[Chain]:
         if self.generator.random() < self.config.rethreaded:
@@ -194,10 +189,10 @@ class Hopper:
         begin, end = max(first - FLANK, 0), min(last + FLANK, residues)
         staying = np.concatenate((chain[:first], chain[last:]))
         flanks = np.concatenate((chain[begin:first], chain[last:end]))
-        places = _far_from(self.proposals.places, staying, TAKEN)
+        places = far_from(self.proposals.places, staying, TAKEN)
         if self.generator.random() < 2.0 / 3.0:
             own = chain[first:last]
-            places = np.concatenate((own, _far_from(places, own, DOUBLE)))
+            places = np.concatenate((own, far_from(places, own, DOUBLE)))
         count = round(self.config.places[0] * (last - first))
         positions = np.concatenate((flanks, places[: max(count, SHORTEST)]))
         graph, scores = self._thread_through(positions)
@@ -252,17 +247,9 @@ class Hopper:
         return [graph.positions[nodes] for nodes in found.nodes[allowed]]
 
 
+def _values(traces: list[RefinedTrace]) -> list[float]:
+    return [round(trace.log_posterior, 1) for trace in traces]
+
+
 def _best_first(traces: list[RefinedTrace]) -> list[RefinedTrace]:
     return sorted(traces, key=lambda trace: -trace.log_posterior)
-
-
-def _far_from(
-    places: Float64[np.ndarray, "place 3"],
-    points: Float64[np.ndarray, "point 3"],
-    distance: float,
-) -> Float64[np.ndarray, "far 3"]:
-    """Return the places that are farther than a distance from all points, Å."""
-    if not len(points):
-        return places
-    gaps = np.linalg.norm(places[:, None] - points, axis=-1)
-    return places[gaps.min(1) > distance]
