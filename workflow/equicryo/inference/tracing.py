@@ -11,6 +11,7 @@ proposes places (here).
 import logging
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 
 import numpy as np
 from torch import Tensor
@@ -177,23 +178,24 @@ def trace_by_hopping(
         config=search.hopping,
         generator=search.generator,
     )
-    starts = []
-    for start in hopper.start():
-        if _verdict(start, likelihood) == "abstain":
-            # The network sees chains in noise too.
-            break
-        starts.append(start)
-    if not starts:
-        tell_nothing_fits(len(proposals.sequence_types))
-        return beads
 
     def refine(chain: Tensor) -> RefinedTrace:
         steps = search.hopping.refinement_steps
         return refiner.refine(chain.double().numpy(), steps)
 
+    def tells_more_than_noise(trace: RefinedTrace) -> bool:
+        return _verdict(trace, likelihood) != "abstain"
+
+    known = [refine(trace.coordinates) for trace in beads]
+    starts = list(filter(tells_more_than_noise, known))
+    # The network sees chains in noise too: then it is not asked again.
+    starts += takewhile(tells_more_than_noise, hopper.start())
+    if not starts:
+        tell_nothing_fits(len(proposals.sequence_types))
+        return []
     best, *others = hopper.improve(starts)
     best = search.explorer.explore(best, likelihood, refine)
-    return keep_distinct([best, *others, *(refine(t.coordinates) for t in beads)])
+    return keep_distinct([best, *others])
 
 
 def trace_proposals(
