@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -87,6 +88,14 @@ def test_a_trace_in_noise_is_no_find_and_one_in_its_images_is(truth):
     assert clear["verdict"] == "found"
     assert (clear["seen_there"], clear["rmsd"]) == (1.0, 0.0)
     assert clear["seen_missing"] is None
+
+
+def test_what_one_walk_alone_has_found_is_doubtful(truth):
+    sole = replace(trace_at(truth), sole=True)
+    for precision, expected in ((1e-6, "abstain"), (100.0, "doubtful")):
+        images = images_of(truth, precision)
+        verdict = judge(SCENARIOS["whole"], [sole], truth, images)
+        assert verdict["verdict"] == expected
 
 
 def test_what_is_missing_is_not_seen(truth):

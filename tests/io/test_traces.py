@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,14 @@ def trace(seed: int) -> RefinedTrace:
 
 
 def test_traces_are_read_as_written(tmp_path):
-    written = [trace(0), trace(1)]
+    written = [replace(trace(0), sole=True), trace(1)]
     write_traces(tmp_path / "traces.npz", written)
     for found, expected in zip(
         read_traces(tmp_path / "traces.npz"), written, strict=True
     ):
         assert torch.equal(found.coordinates, expected.coordinates)
         assert found.log_posterior == expected.log_posterior
+        assert found.sole == expected.sole
 
 
 def test_no_trace_is_read_as_none(tmp_path):
@@ -72,15 +74,18 @@ def test_the_shipped_networks_are_read_for_a_search(tmp_path):
             "prior": f"{ROOT}/{tracing['prior']}/weights.safetensors",
             "prior_card": f"{ROOT}/{tracing['prior']}/card.json",
             "geometry": str(tmp_path / "geometry.npz"),
+            "refined_geometry": str(tmp_path / "geometry.npz"),
         },
         {
             "proposals": tracing["proposals"],
+            "hopping": tracing["hopping"],
             "explorer": {**config["samplers"]["mmps"], **tracing["exploration"]},
         },
         "GAVLI",
         generator=torch.Generator(),
     )
     assert search.config.places == tuple(tracing["proposals"]["places"])
+    assert search.hopping.starts == tracing["hopping"]["starts"]
     start = tracing["exploration"]["schedule"]["largest_noise"]
     # More noise than that of samples that are to stay at their trace.
     assert search.explorer.config.schedule.largest_noise == start

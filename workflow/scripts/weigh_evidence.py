@@ -8,6 +8,7 @@ from equicryo.inference.evidence import (
     RESIDUE_COLUMNS,
     noise_limit,
     residue_rows,
+    settle_verdict,
     weigh_evidence,
 )
 from equicryo.inference.likelihood import prepare_likelihood
@@ -32,7 +33,9 @@ density = read_density(params.density, files.constants, chain.sequence)
 gain = gain_of(measured=params.measured)
 evidence = weigh_evidence(mean, prepare_likelihood(normal, density, gain, ()))
 bound = read_document(files.bound)["crlb_residue"] if files.bound else None
-untraced = bool(files.traces) and not read_traces(files.traces)
+verdict = evidence.verdict
+if files.traces:
+    verdict = settle_verdict(read_traces(files.traces), evidence)
 
 rows = residue_rows(chain, samples, bound, evidence)
 write_table(output.residues, RESIDUE_COLUMNS, rows)
@@ -44,6 +47,6 @@ write_document(
         "evidence_limit": noise_limit(len(chain)),
         "residues_seen": float(evidence.seen().double().mean()),
         "residues_suspect": float(evidence.suspect().double().mean()),
-        "verdict": "abstain" if untraced else evidence.verdict,
+        "verdict": verdict,
     },
 )

@@ -14,7 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad
 
-from equicryo.inference.evidence import Evidence, noise_limit, weigh_evidence
+from equicryo.inference.evidence import (
+    Evidence,
+    noise_limit,
+    settle_verdict,
+    weigh_evidence,
+)
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.physics.field_simulation import simulate_back_projection
@@ -127,7 +132,7 @@ def judge(
     seen = evidence.seen().double()
     found = rmsd_unaligned(trace[: len(there)], there) if len(there) else None
     return {
-        "verdict": evidence.verdict,
+        "verdict": settle_verdict(traces, evidence),
         "evidence": evidence.chain,
         "limit": noise_limit(len(truth)),
         "seen_there": _mean(seen[: len(there)]),

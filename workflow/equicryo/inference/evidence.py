@@ -16,6 +16,7 @@ from scipy import stats
 from torch import Tensor
 
 from equicryo.inference.likelihood import ResidueLikelihood
+from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.structure.chain import Chain
 
 RESIDUE_COLUMNS = (
@@ -117,6 +118,23 @@ class Evidence:
         suspect = torch.zeros(len(deviation), dtype=torch.bool)
         suspect[stretches[wrong]] = True
         return suspect
+
+
+def settle_verdict(traces: Sequence[RefinedTrace], evidence: Evidence) -> str:
+    """Return what to make of a reconstruction from traces; see `Evidence.verdict`.
+
+    What one walk of a search alone has come to may be one wrong trace of many, however
+    well it fits: it is doubtful at best.
+
+    Args:
+        traces: best first; without any the verdict is to abstain.
+        evidence: for the reconstruction.
+    """
+    if not traces:
+        return "abstain"
+    if traces[0].sole and evidence.verdict == "found":
+        return "doubtful"
+    return evidence.verdict
 
 
 def noise_limit(residues: int) -> float:

@@ -40,6 +40,9 @@ SHORTEST, LONGEST = 12, 60
 WHOLE = 0.1
 """How often the whole chain is."""
 
+RETURNING = 2.0 / 3.0
+"""How often a stretch may come back to where it was."""
+
 TAKEN, DOUBLE = 2.0, 1.0
 """Å: places this near to residues that stay, or to those that move, are left out."""
 
@@ -183,14 +186,21 @@ class Hopper:
         )
 
     def rethread(self, chain: Chain) -> list[Chain]:
-        """Thread a stretch anew, through places that the rest does not take."""
+        """Thread a stretch anew, through places that the rest does not take.
+
+        Args:
+            chain: Cα coordinates, Å.
+
+        Returns:
+            The chain with each of the best threads in the stretch's place.
+        """
         residues = len(chain)
         first, last = self._draw_stretch(residues)
         begin, end = max(first - FLANK, 0), min(last + FLANK, residues)
         staying = np.concatenate((chain[:first], chain[last:]))
         flanks = np.concatenate((chain[begin:first], chain[last:end]))
         places = far_from(self.proposals.places, staying, TAKEN)
-        if self.generator.random() < 2.0 / 3.0:
+        if self.generator.random() < RETURNING:
             own = chain[first:last]
             places = np.concatenate((own, far_from(places, own, DOUBLE)))
         count = round(self.config.places[0] * (last - first))

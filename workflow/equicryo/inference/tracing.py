@@ -9,7 +9,7 @@ proposes places (here).
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import takewhile
 
@@ -44,6 +44,9 @@ from equicryo.structure.turn_potential import TurnPotential
 logger = logging.getLogger(__name__)
 
 TRACES_COLUMNS = ("trace", "log_likelihood", "log_restraint", "weight")
+
+CONFIRMED = 2.0
+"""Å: a walk that ends this near to another came to the same trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +198,9 @@ def trace_by_hopping(
         return []
     best, *others = hopper.improve(starts)
     best = search.explorer.explore(best, likelihood, refine)
-    return keep_distinct([best, *others])
+    gaps = [rmsd_unaligned(best.coordinates, other.coordinates) for other in others]
+    sole = all(gap > CONFIRMED for gap in gaps)
+    return keep_distinct([replace(best, sole=sole), *others])
 
 
 def trace_proposals(

@@ -40,11 +40,12 @@ def read_geometry(path: str | Path) -> TraceGeometry:
 
 
 def write_traces(path: str | Path, traces: Sequence[RefinedTrace]) -> None:
-    """Write arrays `coordinates` (Å), `log_likelihood` and `log_restraint` (nats)."""
+    """Write arrays of the fields of `RefinedTrace`, a row for each trace."""
     arrays = {
         "coordinates": np.array([trace.coordinates.numpy() for trace in traces]),
         "log_likelihood": np.array([trace.log_likelihood for trace in traces]),
         "log_restraint": np.array([trace.log_restraint for trace in traces]),
+        "sole": np.array([trace.sole for trace in traces]),
     }
     write_arrays(path, arrays)
 
@@ -55,15 +56,16 @@ def read_traces(path: str | Path) -> list[RefinedTrace]:
     Raises:
         InputError: the file is missing or damaged.
     """
-    names = ("coordinates", "log_likelihood", "log_restraint")
+    names = ("coordinates", "log_likelihood", "log_restraint", "sole")
     columns = read_arrays(path, names)
     return [
         RefinedTrace(
             coordinates=torch.from_numpy(coordinates),
             log_likelihood=float(log_likelihood),
             log_restraint=float(log_restraint),
+            sole=bool(sole),
         )
-        for coordinates, log_likelihood, log_restraint in zip(
+        for coordinates, log_likelihood, log_restraint, sole in zip(
             *(columns[name] for name in names), strict=True
         )
     ]
