@@ -20,6 +20,7 @@ from jaxtyping import Float64
 from equicryo.inference.blob_refinement import BlobRefiner
 from equicryo.inference.proposals import Proposals
 from equicryo.inference.trace_graph import TraceGraph, build_graph
+from equicryo.inference.trace_kernels import follow_best
 from equicryo.inference.trace_moves import MOVES, Chain
 from equicryo.inference.trace_search import SearchConfig, search_traces
 from equicryo.inference.trace_threads import UNLIKELY, far_from
@@ -39,6 +40,9 @@ SHORTEST, LONGEST = 12, 60
 
 WHOLE = 0.1
 """How often the whole chain is."""
+
+APART = 0.5
+"""Å: residues that a thread puts in one place are moved this far at random."""
 
 RETURNING = 2.0 / 3.0
 """How often a stretch may come back to where it was."""
@@ -156,11 +160,24 @@ class Hopper:
             graph, scores = self._thread_through(places)
             noise = 1.0 if number >= len(self.config.places) else 0.0
             threads = self._search(graph, scores, len(places), noise)
+            if not threads:
+                threads = self._cross(graph, scores)
             refined = [
                 self.refiner.refine(thread, self.config.refinement_steps)
                 for thread in threads
             ]
             yield from _best_first(refined)[:1]
+
+    def _cross(
+        self, graph: TraceGraph, scores: Float64[np.ndarray, "residue position"]
+    ) -> list[Chain]:
+        """Return the best thread that may visit places again, drawn apart there."""
+        if not len(graph.target):
+            return []
+        value, nodes = follow_best(graph, scores.astype(np.float32))
+        chain = graph.positions[nodes]
+        moved = chain + APART * self.generator.normal(size=chain.shape)
+        return [moved] if value > FORBIDDEN else []
 
     def _move(self, chain: Chain) -> Iterator[Chain]:
         if self.generator.random() < self.config.rethreaded:

@@ -11,7 +11,7 @@ Source: Fisher 1981, doi:10.1287/mnsc.27.1.1, for the relaxation; Lowerre 1976, 
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int32
@@ -32,9 +32,6 @@ FIRST_PRICE = 2.0
 
 PATIENCE = 10.0
 """Rounds after which the changes of prices are halved."""
-
-WIDER = 10
-"""How much wider the beam is in a second try, if all its traces come to dead ends."""
 
 DIFFERENT = 0.05
 """Two traces that differ in a smaller fraction of their residues are one."""
@@ -75,7 +72,7 @@ def search_traces(
     scores: Float32[np.ndarray, "residue candidate"],
     config: SearchConfig,
 ) -> FoundTraces:
-    """Find the best traces of all residues.
+    """Find the best traces of all residues, or none if all come to dead ends.
 
     Args:
         graph: of the candidates and bridges.
@@ -89,9 +86,6 @@ def search_traces(
     charges = find_charges(graph, crowded, scores, config.rounds)
     prices = (charges @ crowded).astype(np.float32)
     found = beam_search(graph, gaps < EXCLUDED, scores - prices, config)
-    if not len(found.nodes):
-        wider = replace(config, beam=WIDER * config.beam)
-        found = beam_search(graph, gaps < EXCLUDED, scores - prices, wider)
     values = found.score + prices[found.nodes].sum(1)
     chosen = _choose_different(found.nodes, values, config.traces)
     return FoundTraces(nodes=found.nodes[chosen], score=values[chosen])

@@ -1,6 +1,7 @@
 """The best threads through a graph of places, refined, and which of them differ."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 UNLIKELY = -8.0
 """Score of a residue on a bridge, and the least for the weight of a bead, nats."""
+
+WIDER = 10
+"""How much wider the beam is in a second try, if all its traces come to dead ends."""
 
 DISTINCT = 1.0
 """Å: traces of a smaller RMSD from a better one are not kept."""
@@ -39,7 +43,11 @@ def refine_threads(
         refined: how many of the best.
         iterations: of each refinement, at most.
     """
-    found = search_traces(graph, scores.astype(np.float32), search)
+    scores = scores.astype(np.float32)
+    found = search_traces(graph, scores, search)
+    if not len(found.nodes):
+        wider = replace(search, beam=WIDER * search.beam)
+        found = search_traces(graph, scores, wider)
     logger.info(
         "%d candidates, %d bridges, %d transitions, best scores %s",
         len(graph.positions) - graph.bridges,
