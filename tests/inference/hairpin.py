@@ -4,6 +4,8 @@ import numpy as np
 import torch
 
 from equicryo.inference.proposals import Proposals
+from equicryo.inference.trace_hopping import HoppingConfig
+from equicryo.inference.trace_search import SearchConfig
 from equicryo.physics.density import gaussian_volume
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import prepare_operator
@@ -17,6 +19,17 @@ from ..normal_equations import seen_through
 
 EDGE, PIXEL_SIZE, WIDTH = 32, 1.25, 1.5
 SEQUENCE = "GWAKYSGRLWTEGFVDHKPG"
+HOPPING = HoppingConfig(
+    places=(1.5, 2.0),
+    starts=3,
+    kept=(2, 1),
+    hops=(2.0, 6.0),
+    warmest=4.0,
+    coldest=1.0,
+    rethreaded=0.2,
+    refinement_steps=60,
+    search=SearchConfig(rounds=10, beam=100, variants=4, traces=4),
+)
 
 
 def spiral(residues: int) -> np.ndarray:

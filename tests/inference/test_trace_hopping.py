@@ -9,7 +9,6 @@ import torch
 from equicryo.inference.blob_refinement import BlobRefiner
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.trace_hopping import Hopper, HoppingConfig
-from equicryo.inference.trace_search import SearchConfig
 from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
 from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.physics.pair_potential import prepare_potential
@@ -19,24 +18,13 @@ from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.turn_potential import TurnPotential, fit_potential
 
 from .hairpin import (
+    HOPPING,
     SEQUENCE,
     WIDTH,
     hairpin,
     noise_free,
     propose_among_decoys,
     spiral_geometry,
-)
-
-HOPPING = HoppingConfig(
-    places=(1.5, 2.0),
-    starts=3,
-    kept=(2, 1),
-    hops=(2.0, 6.0),
-    warmest=4.0,
-    coldest=1.0,
-    rethreaded=0.2,
-    refinement_steps=60,
-    search=SearchConfig(rounds=10, beam=100, variants=4, traces=4),
 )
 
 

@@ -25,7 +25,6 @@ from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.mmps import MmpsConfig
 from equicryo.inference.orientation import OrientationConfig
 from equicryo.inference.trace_exploration import Explorer
-from equicryo.inference.trace_hopping import HoppingConfig
 from equicryo.inference.trace_mending import (
     crank_residues,
     mend_trace,
@@ -64,6 +63,7 @@ from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.turn_potential import fit_potential
 
 from .hairpin import (
+    HOPPING,
     SEQUENCE,
     WIDTH,
     hairpin,
@@ -87,17 +87,6 @@ CONFIG = BeadTracingConfig(
 )
 PROPOSAL_CONFIG = ProposalTracingConfig(
     places=(1.5, 2.0), refinement_steps=80, refined=2, search=CONFIG.search
-)
-HOPPING = HoppingConfig(
-    places=(1.5, 2.0),
-    starts=3,
-    kept=(2, 1),
-    hops=(2.0, 4.0),
-    warmest=4.0,
-    coldest=1.0,
-    rethreaded=0.2,
-    refinement_steps=60,
-    search=SearchConfig(rounds=10, beam=100, variants=4, traces=4),
 )
 
 

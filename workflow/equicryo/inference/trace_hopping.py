@@ -4,7 +4,7 @@ Where images are few, the places that a network proposes are right for the most 
 but what it says of residues and bonds is not enough to connect them: the exact
 likelihood is, once a trace is refined. So many traces are started from perturbed
 scores, and each hops to others by a random move and a refinement, up as down by the
-rule of Metropolis. The better half hops on, until one is left.
+rule of Metropolis. The best hop on, fewer in each round.
 
 Source: Monte Carlo minimisation; Li & Scheraga 1987, doi:10.1073/pnas.84.19.6611.
     Jamieson & Talwalkar 2016, arXiv:1502.07943, for halving.
@@ -154,12 +154,14 @@ class Hopper:
             The best of each start, refined.
         """
         residues = len(self.proposals.sequence_types)
+        ways = [
+            self._thread_through(self.proposals.places[: round(share * residues)])
+            for share in self.config.places
+        ]
         for number in range(self.config.starts):
-            share = self.config.places[number % len(self.config.places)]
-            places = self.proposals.places[: round(share * residues)]
-            graph, scores = self._thread_through(places)
-            noise = 1.0 if number >= len(self.config.places) else 0.0
-            threads = self._search(graph, scores, len(places), noise)
+            graph, scores = ways[number % len(ways)]
+            noise = 1.0 if number >= len(ways) else 0.0
+            threads = self._search(graph, scores, noise)
             if not threads:
                 threads = self._cross(graph, scores)
             refined = [
@@ -229,7 +231,7 @@ class Hopper:
         scores[fixed] = FORBIDDEN
         scores[fixed, np.arange(len(flanks))] = 0.0
         noise = self.generator.choice(PERTURBATIONS)
-        threads = self._search(graph, scores, len(positions), noise)
+        threads = self._search(graph, scores, noise)
         rethreaded = []
         for thread in threads:
             moved = chain.copy()
@@ -260,12 +262,12 @@ class Hopper:
         self,
         graph: TraceGraph,
         scores: Float64[np.ndarray, "residue position"],
-        places: int,
         noise: float,
     ) -> list[Chain]:
         """Return the best threads, of which none goes where it may not."""
         if not len(graph.target):
             return []
+        places = len(graph.positions) - graph.bridges
         perturbed = scores.copy()
         shape = perturbed[:, :places].shape
         perturbed[:, :places] += noise * self.generator.normal(size=shape)
