@@ -3,32 +3,35 @@
 import numpy as np
 import torch
 
+from equicryo.inference.blob_refinement import BlobRefiner
 from equicryo.inference.proposals import Proposals
-from equicryo.inference.trace_hopping import HoppingConfig
-from equicryo.inference.trace_search import SearchConfig
+from equicryo.inference.trace_merging import AnnealingConfig
 from equicryo.physics.density import gaussian_volume
+from equicryo.physics.gain import KnownGain
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import prepare_operator
+from equicryo.physics.pair_potential import prepare_potential
 from equicryo.structure.bonds import repair_bonds
 from equicryo.structure.chain import VIRTUAL_BOND
 from equicryo.structure.chain_set import COORDINATE_STEP, ChainSet
 from equicryo.structure.residues import residue_electrons, residue_types
 from equicryo.structure.trace_geometry import TraceGeometry, measure_geometry
+from equicryo.structure.turn_potential import fit_potential
 
 from ..normal_equations import seen_through
 
 EDGE, PIXEL_SIZE, WIDTH = 32, 1.25, 1.5
 SEQUENCE = "GWAKYSGRLWTEGFVDHKPG"
-HOPPING = HoppingConfig(
-    places=(1.5, 2.0),
-    starts=3,
-    kept=(2, 1),
-    hops=(2.0, 6.0),
-    warmest=4.0,
-    coldest=1.0,
-    rethreaded=0.2,
+ANNEALING = AnnealingConfig(
+    places=2.0,
+    searches=2,
+    rounds=4,
+    runs=3,
+    moves=10_000,
+    hottest=300.0,
+    coldest=5.0,
+    merged=2,
     refinement_steps=60,
-    search=SearchConfig(rounds=10, beam=100, variants=4, traces=4),
 )
 
 
@@ -73,6 +76,16 @@ def spiral_geometry() -> TraceGeometry:
         steps=(spiral(200) / COORDINATE_STEP).round().astype(np.int16),
     )
     return measure_geometry(spirals, 0.4, generator=torch.Generator().manual_seed(0))
+
+
+def make_refiner(chain: np.ndarray) -> BlobRefiner:
+    """Of traces of a chain in images without noise."""
+    normal = noise_free(chain, 2.0)
+    return BlobRefiner(
+        potential=prepare_potential(normal, residue_electrons(SEQUENCE), WIDTH),
+        gain=KnownGain(),
+        turns=fit_potential(spiral_geometry()),
+    )
 
 
 def propose(truth: torch.Tensor, places: np.ndarray) -> Proposals:

@@ -36,7 +36,6 @@ from equicryo.inference.trace_threads import keep_distinct
 from equicryo.inference.tracing import (
     ProposalSearch,
     ProposalTracingConfig,
-    read_hopping_config,
     read_proposal_config,
     trace_further,
     trace_proposals,
@@ -63,7 +62,7 @@ from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.turn_potential import fit_potential
 
 from .hairpin import (
-    HOPPING,
+    ANNEALING,
     SEQUENCE,
     WIDTH,
     hairpin,
@@ -84,6 +83,7 @@ CONFIG = BeadTracingConfig(
     refined=2,
     rounds=3,
     search=SearchConfig(rounds=30, beam=300, variants=4, traces=3),
+    annealing=ANNEALING,
 )
 PROPOSAL_CONFIG = ProposalTracingConfig(
     places=(1.5, 2.0), refinement_steps=80, refined=2, search=CONFIG.search
@@ -114,10 +114,20 @@ def small() -> Small:
 
 @pytest.mark.slow
 def test_a_noise_free_map_is_traced_exactly(small) -> None:
-    best, *others = trace_beads(small.problem, CONFIG)
+    generator = np.random.default_rng(9)
+    best, *others = trace_beads(small.problem, CONFIG, generator=generator)
     # The restraints pull the chain's bonds towards 3.8 Å against the images.
     assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
     assert all(other.log_posterior < best.log_posterior for other in others)
+
+
+def test_beads_that_no_string_does_for_are_annealed(small) -> None:
+    # A beam that keeps one partial trace loses its way.
+    narrow = replace(CONFIG.search, rounds=1, beam=1, variants=1)
+    config = replace(CONFIG, rounds=1, search=narrow)
+    generator = np.random.default_rng(9)
+    best, *_ = trace_beads(small.problem, config, generator=generator)
+    assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
 
 
 def scattered() -> np.ndarray:
@@ -126,11 +136,9 @@ def scattered() -> np.ndarray:
 
 
 def test_where_no_chain_fits_nothing_is_traced(small) -> None:
-    config = replace(CONFIG, candidates=20.0, relaxation_steps=0)
-    problem = replace(small.problem, places=scattered())
-    assert trace_beads(problem, config) == []
     grid = propose(small.truth, scattered())
-    assert trace_proposals(problem.likelihood, grid, describe_search(small)) == []
+    search = describe_search(small)
+    assert trace_proposals(small.problem.likelihood, grid, search) == []
 
 
 @pytest.fixture
@@ -170,7 +178,7 @@ def describe_search(small: Small) -> ProposalSearch:
         turns=fit_potential(small.problem.geometry),
         explorer=make_explorer(),
         config=PROPOSAL_CONFIG,
-        hopping=HOPPING,
+        annealing=ANNEALING,
         generator=np.random.default_rng(8),
     )
 
@@ -216,11 +224,23 @@ def test_where_pixels_are_too_coarse_for_the_network_beads_have_to_do(small) -> 
         trace_further(None, *where)
 
 
-def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small, monkeypatch) -> None:
+def draw_noise(small: Small) -> NormalEquations:
     generator = torch.Generator().manual_seed(4)
     nothing = torch.zeros_like(small.normal.b)
-    noise = redraw_images(small.normal, nothing, generator=generator)
-    density = single_blobs(SEQUENCE, WIDTH)
+    return redraw_images(small.normal, nothing, generator=generator)
+
+
+def test_beads_that_explain_noise_are_no_trace(small) -> None:
+    noise, density = draw_noise(small), single_blobs(SEQUENCE, WIDTH)
+    likelihood = prepare_likelihood(noise, density, KnownGain(), ())
+    geometry = small.problem.geometry
+    problem = describe_bead_problem(likelihood, noise, SEQUENCE, geometry, CONFIG)
+    generator = np.random.default_rng(9)
+    assert trace_beads(problem, CONFIG, generator=generator) == []
+
+
+def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small, monkeypatch) -> None:
+    noise, density = draw_noise(small), single_blobs(SEQUENCE, WIDTH)
     likelihood = prepare_likelihood(noise, density, KnownGain(), ())
     proposals = propose_among_decoys(small.truth)
     assert trace_proposals(likelihood, proposals, describe_search(small)) == []
@@ -233,13 +253,11 @@ def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small, monkeypatch) 
 def test_settings_of_each_config_are_read(name) -> None:
     path = Path(__file__).parents[2] / f"config/{name}.yaml"
     tracing = yaml.safe_load(path.read_text())["tracing"]
-    beads = read_bead_config(tracing["beads"])
+    beads = read_bead_config(tracing["beads"], tracing["annealing"])
     proposals = read_proposal_config(tracing["proposals"])
     assert beads.beads == tuple(tracing["beads"]["beads"])
     assert proposals.places == tuple(tracing["proposals"]["places"])
-    hopping = read_hopping_config(tracing["hopping"])
-    assert len(hopping.kept) == len(hopping.hops)
-    for config in (beads, proposals, hopping):
+    for config in (beads, proposals):
         assert config.search.beam > config.search.variants
 
 

@@ -78,14 +78,14 @@ def test_the_shipped_networks_are_read_for_a_search(tmp_path):
         },
         {
             "proposals": tracing["proposals"],
-            "hopping": tracing["hopping"],
+            "annealing": tracing["annealing"],
             "explorer": {**config["samplers"]["mmps"], **tracing["exploration"]},
         },
         "GAVLI",
         generator=torch.Generator(),
     )
     assert search.config.places == tuple(tracing["proposals"]["places"])
-    assert search.hopping.starts == tracing["hopping"]["starts"]
+    assert vars(search.annealing) == tracing["annealing"]
     start = tracing["exploration"]["schedule"]["largest_noise"]
     # More noise than that of samples that are to stay at their trace.
     assert search.explorer.config.schedule.largest_noise == start

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import numpy as np
 import torch
 
 
@@ -19,3 +20,9 @@ def derive_generator(seed: int, *labels: str) -> torch.Generator:
     text = "\x1f".join((str(seed), *labels))
     digest = hashlib.sha256(text.encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)
+
+
+def numpy_generator(generator: torch.Generator) -> np.random.Generator:
+    """Make a generator of NumPy's from what one of torch draws next."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return np.random.default_rng(seed)

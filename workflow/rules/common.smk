@@ -251,7 +251,7 @@ def search_files(wildcards):
 def search_settings():
     """Return how a chain is traced through proposals, and explored about."""
     explorer = {**config["samplers"]["mmps"], **config["tracing"]["exploration"]}
-    searches = {name: config["tracing"][name] for name in ("proposals", "hopping")}
+    searches = {name: config["tracing"][name] for name in ("proposals", "annealing")}
     return {**searches, "explorer": explorer}
 
 

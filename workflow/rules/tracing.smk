@@ -70,8 +70,10 @@ rule trace_beads:
         runtime=minutes(60),
     params:
         settings=config["tracing"]["beads"],
+        annealing=config["tracing"]["annealing"],
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,
+        seed=config["seed"],
         code=fingerprint("trace_beads"),
     script:
         "../scripts/trace_beads.py"

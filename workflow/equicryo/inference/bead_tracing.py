@@ -1,7 +1,8 @@
 """Tracing through beads that explain the images, with no part that was learnt.
 
 Where every residue is one blob, beads without an order explain the images. The best
-thread through them is refined, and is where the beads of the next round start.
+thread through them is refined, and is where the beads of the next round start. Where
+that does not do, as with few images, their orders are annealed.
 """
 
 import logging
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
+from equicryo.inference.blob_refinement import BlobRefiner
+from equicryo.inference.evidence import weigh_evidence
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.trace_graph import build_graph
+from equicryo.inference.trace_merging import AnnealingConfig, Merger
 from equicryo.inference.trace_search import SearchConfig
 from equicryo.inference.trace_threads import (
     UNLIKELY,
@@ -30,8 +34,10 @@ from equicryo.inference.tracing_beads import (
 )
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.physics.normal_equations import NormalEquations
+from equicryo.physics.pair_potential import prepare_potential
 from equicryo.structure.residues import residue_electrons
 from equicryo.structure.trace_geometry import TraceGeometry
+from equicryo.structure.turn_potential import no_turns
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +72,7 @@ class BeadTracingConfig:
         refined: traces of each round that are refined.
         rounds: at most.
         search: how widely.
+        annealing: how long, where the best of these traces is not what images show.
     """
 
     bead_width: float
@@ -77,13 +84,17 @@ class BeadTracingConfig:
     refined: int
     rounds: int
     search: SearchConfig
+    annealing: AnnealingConfig
 
 
-def read_bead_config(block: dict) -> BeadTracingConfig:
-    """Build the settings from a validated block of the config."""
-    search = SearchConfig(**block["search"])
-    beads = tuple(block["beads"])
-    return BeadTracingConfig(**{**block, "beads": beads, "search": search})
+def read_bead_config(block: dict, annealing: dict) -> BeadTracingConfig:
+    """Build the settings from validated blocks of the config."""
+    settings = {
+        "beads": tuple(block["beads"]),
+        "search": SearchConfig(**block["search"]),
+        "annealing": AnnealingConfig(**annealing),
+    }
+    return BeadTracingConfig(**{**block, **settings})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +107,7 @@ class BeadProblem:
         weights: of the residues, electrons.
         places: for the first beads, in the order of trust, Å.
         geometry: of chains.
+        refiner: of traces, by bonds and contacts alone.
     """
 
     likelihood: ResidueLikelihood
@@ -103,6 +115,7 @@ class BeadProblem:
     weights: Float64[np.ndarray, " residue"]
     places: Float64[np.ndarray, "place 3"]
     geometry: TraceGeometry
+    refiner: BlobRefiner
 
 
 def describe_bead_problem(
@@ -136,21 +149,41 @@ def describe_bead_problem(
         weights=weights,
         places=cover_map(normal, sequence, config.bead_width, count),
         geometry=geometry,
+        refiner=BlobRefiner(
+            potential=prepare_potential(normal, weights, likelihood.density.width),
+            gain=likelihood.gain,
+            turns=no_turns(),
+        ),
     )
 
 
-def trace_beads(problem: BeadProblem, config: BeadTracingConfig) -> list[RefinedTrace]:
+def trace_beads(
+    problem: BeadProblem, config: BeadTracingConfig, *, generator: np.random.Generator
+) -> list[RefinedTrace]:
     """Trace a chain through beads that explain its images.
 
     Args:
         problem: images, sequence and geometry.
         config: how widely.
+        generator: of annealing.
 
     Returns:
         Distinct traces at local maxima of likelihood and restraints, best first; none
         where no chain can be strung through what explains the images, as in images of
         noise alone.
     """
+    traces = _string_beads(problem, config)
+    if not traces or _verdict(traces[0], problem) != "found":
+        traces = _anneal_beads(traces, problem, config, generator)
+    if not traces:
+        tell_nothing_fits(len(problem.weights))
+    return traces
+
+
+def _string_beads(
+    problem: BeadProblem, config: BeadTracingConfig
+) -> list[RefinedTrace]:
+    """String beads together, relax them again about the best, and so on."""
     traces: list[RefinedTrace] = []
     ranking, earlier = problem.places, []
     for number in range(1, config.rounds + 1):
@@ -160,7 +193,6 @@ def trace_beads(problem: BeadProblem, config: BeadTracingConfig) -> list[Refined
         before = traces[0].log_posterior if traces else -np.inf
         traces = keep_distinct([*traces, *found])
         if not traces:
-            tell_nothing_fits(len(problem.weights))
             return []
         gain = traces[0].log_posterior - before
         logger.info("round %d: log posterior %.1f", number, traces[0].log_posterior)
@@ -170,6 +202,30 @@ def trace_beads(problem: BeadProblem, config: BeadTracingConfig) -> list[Refined
         free = far_from(problem.places, best, FREE_PLACE)
         ranking, earlier = np.concatenate((best, free)), [beads]
     return traces
+
+
+def _anneal_beads(
+    known: list[RefinedTrace],
+    problem: BeadProblem,
+    config: BeadTracingConfig,
+    generator: np.random.Generator,
+) -> list[RefinedTrace]:
+    """Search the orders of the first beads."""
+    beads = _relax_pools(problem.places, problem, config)
+    merger = Merger(
+        refiner=problem.refiner,
+        places=_list_places(beads, problem),
+        score_links=lambda places: np.zeros((len(places), len(places))),
+        geometry=problem.geometry,
+        tells=lambda trace: _verdict(trace, problem) != "abstain",
+        config=config.annealing,
+        generator=generator,
+    )
+    return keep_distinct([*merger.search(list(filter(merger.tells, known))), *known])
+
+
+def _verdict(trace: RefinedTrace, problem: BeadProblem) -> str:
+    return weigh_evidence(trace.coordinates, problem.likelihood).verdict
 
 
 def _relax_pools(
@@ -191,6 +247,12 @@ def _relax_pools(
     return pool_beads(pools, NEW_BEAD)
 
 
+def _list_places(beads: Beads, problem: BeadProblem) -> Float64[np.ndarray, "place 3"]:
+    """Return the beads' places, and after them those where there is none."""
+    others = far_from(problem.places, beads.positions, NEW_PLACE)
+    return np.concatenate((beads.positions, others))
+
+
 def _trace_once(
     beads: Beads,
     problem: BeadProblem,
@@ -198,9 +260,8 @@ def _trace_once(
 ) -> list[RefinedTrace]:
     """String beads together, and refine the best strings."""
     weights = problem.weights
-    others = far_from(problem.places, beads.positions, NEW_PLACE)
-    room = max(0, round(config.candidates * len(weights)) - len(beads.weights))
-    positions = np.concatenate((beads.positions, others[:room]))
+    count = round(config.candidates * len(weights))
+    positions = _list_places(beads, problem)[: max(count, len(beads.weights))]
     bonds = np.zeros((len(positions), len(positions)))
     graph = build_graph(positions, bonds, len(beads.weights), problem.geometry)
     error = max(WEIGHT_ERROR * problem.beads.weight_error(), LEAST_WEIGHT_ERROR)

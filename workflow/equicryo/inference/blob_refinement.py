@@ -1,7 +1,7 @@
 """Refinement of traces whose residues are equal blobs, fast enough for a search.
 
-The likelihood is a sum over pairs of blobs, so that what did not move need not be
-computed anew, and the turns of real chains restrain the trace too.
+The likelihood is a sum over pairs of blobs, and the turns of real chains restrain the
+trace too.
 """
 
 from dataclasses import dataclass
@@ -43,39 +43,17 @@ class BlobRefiner:
         Args:
             chain: in the frame of the poses, Å.
             iterations: of the quasi-Newton method, at most.
-        """
-        return self.refine_stretch(chain, 0, len(chain), iterations)
-
-    def refine_stretch(
-        self,
-        chain: Float64[np.ndarray, "residue 3"],
-        first: int,
-        last: int,
-        iterations: int,
-    ) -> RefinedTrace:
-        """Climb with some residues alone, as `refine` does with all.
-
-        Args:
-            chain: in the frame of the poses, Å.
-            first: residue that moves.
-            last: residue before which all from that on do.
-            iterations: of the quasi-Newton method, at most.
 
         Source: Byrd, Lu, Nocedal & Zhu 1995, doi:10.1137/0916069 (L-BFGS-B).
         """
-        moving = chain.copy()
-        whole = self.potential.terms(moving, 0, len(chain))
-        part = self.potential.terms(moving, first, last)
-        rest = whole[0] - part[0], whole[1] - part[1]
 
         def evaluate(flat: Float64[np.ndarray, " parameter"]) -> tuple:
-            moving[first:last] = flat.reshape(-1, 3)
-            linear, quadratic, along, across = self.potential.terms(moving, first, last)
-            value, gain, square = self.gain.weigh(linear + rest[0], quadratic + rest[1])
-            slope = gain * along - 0.5 * square * across
-            restraint, pull = score_restraints(moving)
-            turn, twist = self.turns.score(moving)
-            slope = slope + (pull + twist)[first:last]
+            moved = flat.reshape(-1, 3)
+            linear, quadratic, along, across = self.potential.terms(moved)
+            value, gain, square = self.gain.weigh(linear, quadratic)
+            restraint, pull = score_restraints(moved)
+            turn, twist = self.turns.score(moved)
+            slope = gain * along - 0.5 * square * across + pull + twist
             return value, restraint + turn, slope
 
         def objective(flat: Float64[np.ndarray, " parameter"]) -> tuple:
@@ -84,14 +62,14 @@ class BlobRefiner:
 
         found = minimize(
             objective,
-            chain[first:last].ravel(),
+            chain.ravel(),
             jac=True,
             method="L-BFGS-B",
             options={"maxiter": iterations, "maxcor": CORRECTIONS},
         )
         value, restraint, _ = evaluate(found.x)
         return RefinedTrace(
-            coordinates=torch.from_numpy(moving),
+            coordinates=torch.from_numpy(found.x.reshape(-1, 3)),
             log_likelihood=value,
             log_restraint=restraint,
         )

@@ -123,7 +123,7 @@ class Evidence:
 def settle_verdict(traces: Sequence[RefinedTrace], evidence: Evidence) -> str:
     """Return what to make of a reconstruction from traces; see `Evidence.verdict`.
 
-    What one walk of a search alone has come to may be one wrong trace of many, however
+    What one search of several alone has come to may be one wrong trace of many, however
     well it fits: it is doubtful at best.
 
     Args:

@@ -11,7 +11,6 @@ proposes places (here).
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import takewhile
 
 import numpy as np
 from torch import Tensor
@@ -22,8 +21,8 @@ from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.proposals import Proposals, is_fine_enough, propose_candidates
 from equicryo.inference.trace_exploration import Explorer
 from equicryo.inference.trace_graph import build_graph
-from equicryo.inference.trace_hopping import Hopper, HoppingConfig
 from equicryo.inference.trace_mending import mend_trace
+from equicryo.inference.trace_merging import AnnealingConfig, Merger
 from equicryo.inference.trace_search import SearchConfig
 from equicryo.inference.trace_threads import (
     DISTINCT,
@@ -44,9 +43,6 @@ from equicryo.structure.turn_potential import TurnPotential
 logger = logging.getLogger(__name__)
 
 TRACES_COLUMNS = ("trace", "log_likelihood", "log_restraint", "weight")
-
-CONFIRMED = 2.0
-"""Å: a walk that ends this near to another came to the same trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +72,8 @@ class ProposalSearch:
         turns: of chains.
         explorer: of the best traces.
         config: how widely where side chains have density of their own.
-        hopping: how long where they have none.
-        generator: of the hops.
+        annealing: how long where they have none.
+        generator: of annealing.
     """
 
     proposer: Proposer
@@ -85,7 +81,7 @@ class ProposalSearch:
     turns: TurnPotential
     explorer: Explorer
     config: ProposalTracingConfig
-    hopping: HoppingConfig
+    annealing: AnnealingConfig
     generator: np.random.Generator
 
 
@@ -94,14 +90,6 @@ def read_proposal_config(block: dict) -> ProposalTracingConfig:
     search = SearchConfig(**block["search"])
     places = tuple(block["places"])
     return ProposalTracingConfig(**{**block, "places": places, "search": search})
-
-
-def read_hopping_config(block: dict) -> HoppingConfig:
-    """Build the settings from a validated block of the config."""
-    search = SearchConfig(**block["search"])
-    lists = {name: tuple(map(float, block[name])) for name in ("places", "hops")}
-    lists["kept"] = tuple(block["kept"])
-    return HoppingConfig(**{**block, **lists, "search": search})
 
 
 def trace_further(
@@ -152,10 +140,10 @@ def trace_further(
         gain=likelihood.gain,
         turns=search.turns,
     )
-    return trace_by_hopping(traces, refiner, likelihood, proposals, search)
+    return trace_by_annealing(traces, refiner, likelihood, proposals, search)
 
 
-def trace_by_hopping(
+def trace_by_annealing(
     beads: list[RefinedTrace],
     refiner: BlobRefiner,
     likelihood: ResidueLikelihood,
@@ -174,33 +162,31 @@ def trace_by_hopping(
     Returns:
         As from `trace_beads`, at maxima of likelihood, restraints and turns.
     """
-    hopper = Hopper(
-        refiner=refiner,
-        proposals=proposals,
-        geometry=search.geometry,
-        config=search.hopping,
-        generator=search.generator,
-    )
+    steps = search.annealing.refinement_steps
 
     def refine(chain: Tensor) -> RefinedTrace:
-        steps = search.hopping.refinement_steps
         return refiner.refine(chain.double().numpy(), steps)
 
     def tells_more_than_noise(trace: RefinedTrace) -> bool:
         return _verdict(trace, likelihood) != "abstain"
 
+    merger = Merger(
+        refiner=refiner,
+        places=proposals.places,
+        score_links=proposals.score_bonds,
+        geometry=search.geometry,
+        tells=tells_more_than_noise,
+        config=search.annealing,
+        generator=search.generator,
+    )
     known = [refine(trace.coordinates) for trace in beads]
-    starts = list(filter(tells_more_than_noise, known))
-    # The network sees chains in noise too: then it is not asked again.
-    starts += takewhile(tells_more_than_noise, hopper.start())
-    if not starts:
+    traces = merger.search(list(filter(tells_more_than_noise, known)))
+    if not traces:
         tell_nothing_fits(len(proposals.sequence_types))
         return []
-    best, *others = hopper.improve(starts)
-    best = search.explorer.explore(best, likelihood, refine)
-    gaps = [rmsd_unaligned(best.coordinates, other.coordinates) for other in others]
-    sole = all(gap > CONFIRMED for gap in gaps)
-    return keep_distinct([replace(best, sole=sole), *others])
+    best, *others = traces
+    explored = search.explorer.explore(best, likelihood, refine)
+    return keep_distinct([replace(explored, sole=best.sole), *others])
 
 
 def trace_proposals(

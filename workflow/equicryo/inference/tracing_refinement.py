@@ -28,7 +28,7 @@ class RefinedTrace:
         coordinates: Å.
         log_likelihood: of the images, but for a constant, nats.
         log_restraint: of the restraints, but for a constant, nats.
-        sole: whether one walk of several alone came to it.
+        sole: whether one search of several alone came to it.
     """
 
     coordinates: Float[Tensor, "residue 3"]

@@ -10,15 +10,13 @@ import torch
 
 from equicryo.inference.samplers import read_sampler
 from equicryo.inference.trace_exploration import Explorer
-from equicryo.inference.tracing import (
-    ProposalSearch,
-    read_hopping_config,
-    read_proposal_config,
-)
+from equicryo.inference.trace_merging import AnnealingConfig
+from equicryo.inference.tracing import ProposalSearch, read_proposal_config
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.io.arrays import read_arrays, write_arrays
 from equicryo.io.priors import read_prior
 from equicryo.io.proposers import read_proposer
+from equicryo.seeds import numpy_generator
 from equicryo.structure.trace_geometry import TraceGeometry
 from equicryo.structure.turn_potential import fit_potential
 
@@ -83,14 +81,15 @@ def read_proposal_search(
     Args:
         files: `weights` and `card` of the proposer, `prior` and `prior_card` of what
             explores, `geometry` of candidates, and `refined_geometry`.
-        settings: `proposals`, `hopping` and `explorer`, validated blocks of the config.
+        settings: `proposals`, `annealing` and `explorer`, validated blocks of the
+            config.
         sequence: one-letter codes.
-        generator: of hops and exploring.
+        generator: of annealing and exploring.
 
     Raises:
         InputError: a file is missing or damaged.
     """
-    seed = int(torch.randint(2**62, (), generator=generator))
+    arrays = numpy_generator(generator)
     return ProposalSearch(
         proposer=read_proposer(files["weights"], files["card"]),
         geometry=read_geometry(files["geometry"]),
@@ -101,6 +100,6 @@ def read_proposal_search(
             generator=generator,
         ),
         config=read_proposal_config(settings["proposals"]),
-        hopping=read_hopping_config(settings["hopping"]),
-        generator=np.random.default_rng(seed),
+        annealing=AnnealingConfig(**settings["annealing"]),
+        generator=arrays,
     )

@@ -6,8 +6,7 @@ likelihood are sums over blobs and over pairs of them,
     ⟨b, V⟩ = Σ wᵢ β(xᵢ),   ⟨V, K * V⟩ = Σ wᵢ wⱼ κ(xᵢ − xⱼ),
 
 where β = G ⋆ b and κ = G ⋆ K ⋆ G are smooth and known beforehand. Looked up in tables,
-a chain of 150 residues costs a thirtieth of what the grid of its density does, and a
-move of some of them less.
+a chain of 150 residues costs a thirtieth of what the grid of its density does.
 
 Source: elementary; the same step makes the Patterson function of a crystal a sum over
     pairs of atoms; Patterson 1934, doi:10.1103/PhysRev.46.372. For cubic B-splines,
@@ -49,32 +48,32 @@ class PairPotential:
     pixel_size: float
 
     def terms(
-        self, positions: Float64[np.ndarray, "blob 3"], first: int, last: int
+        self, positions: Float64[np.ndarray, "blob 3"]
     ) -> tuple[
         float,
         float,
-        Float64[np.ndarray, "moved 3"],
-        Float64[np.ndarray, "moved 3"],
+        Float64[np.ndarray, "blob 3"],
+        Float64[np.ndarray, "blob 3"],
     ]:
-        """Return what of ⟨b, V⟩ and ⟨V, K * V⟩ some blobs take part in, and slopes.
+        """Return ⟨b, V⟩ and ⟨V, K * V⟩, nats, and the slopes of each, nats/Å.
 
         Args:
             positions: of all blobs, Å.
-            first: of the blobs that are looked at.
-            last: blob before which they end.
-
-        Returns:
-            Both terms, nats, and the slopes of each, nats/Å.
         """
         linear, quadratic, along, across = _sum_terms(
-            self.field,
-            self.kernel,
-            self.weights,
-            positions / self.pixel_size,
-            first,
-            last,
+            self.field, self.kernel, self.weights, positions / self.pixel_size
         )
         return linear, quadratic, along / self.pixel_size, across / self.pixel_size
+
+    def tabulate(
+        self, positions: Float64[np.ndarray, "place 3"]
+    ) -> tuple[Float64[np.ndarray, " place"], Float64[np.ndarray, "place place"]]:
+        """Return β at some places, and κ between any two, per electron.
+
+        Args:
+            positions: Å.
+        """
+        return _tabulate(self.field, self.kernel, positions / self.pixel_size)
 
 
 def prepare_potential(
@@ -106,25 +105,22 @@ def _coefficients(values: Tensor) -> Float32[np.ndarray, "z y x"]:
 
 @numba.njit(cache=True, fastmath=True)
 @no_type_check
-def _sum_terms(field, kernel, weights, positions, first, last):
+def _sum_terms(field, kernel, weights, positions):
     origin, lag_origin = len(field) // 2, len(kernel) // 2
     linear, quadratic = 0.0, 0.0
-    along, across = np.zeros((last - first, 3)), np.zeros((last - first, 3))
+    along, across = np.zeros(positions.shape), np.zeros(positions.shape)
     own, _, _, _ = _evaluate_spline(kernel, lag_origin, lag_origin, lag_origin)
-    for i in range(first, last):
+    for i in range(len(positions)):
         x, y, z = positions[i]
         value, to_x, to_y, to_z = _evaluate_spline(
             field, x + origin, y + origin, z + origin
         )
         linear += weights[i] * value
-        along[i - first, 0] = weights[i] * to_x
-        along[i - first, 1] = weights[i] * to_y
-        along[i - first, 2] = weights[i] * to_z
+        along[i, 0] = weights[i] * to_x
+        along[i, 1] = weights[i] * to_y
+        along[i, 2] = weights[i] * to_z
         quadratic += weights[i] * weights[i] * own
-        for j in range(len(positions)):
-            if first <= j <= i:
-                # Counted with the pair's other blob, or the blob itself.
-                continue
+        for j in range(i):
             pair = 2.0 * weights[i] * weights[j]
             value, to_x, to_y, to_z = _evaluate_spline(
                 kernel,
@@ -133,14 +129,33 @@ def _sum_terms(field, kernel, weights, positions, first, last):
                 z - positions[j, 2] + lag_origin,
             )
             quadratic += pair * value
-            across[i - first, 0] += pair * to_x
-            across[i - first, 1] += pair * to_y
-            across[i - first, 2] += pair * to_z
-            if i < j < last:
-                across[j - first, 0] -= pair * to_x
-                across[j - first, 1] -= pair * to_y
-                across[j - first, 2] -= pair * to_z
+            across[i, 0] += pair * to_x
+            across[i, 1] += pair * to_y
+            across[i, 2] += pair * to_z
+            across[j, 0] -= pair * to_x
+            across[j, 1] -= pair * to_y
+            across[j, 2] -= pair * to_z
     return linear, quadratic, along, across
+
+
+@numba.njit(cache=True, fastmath=True)
+@no_type_check
+def _tabulate(field, kernel, positions):
+    origin, lag_origin = len(field) // 2, len(kernel) // 2
+    size = len(positions)
+    single, pairs = np.empty(size), np.empty((size, size))
+    for i in range(size):
+        x, y, z = positions[i]
+        single[i], _, _, _ = _evaluate_spline(field, x + origin, y + origin, z + origin)
+        for j in range(i + 1):
+            pairs[i, j], _, _, _ = _evaluate_spline(
+                kernel,
+                x - positions[j, 0] + lag_origin,
+                y - positions[j, 1] + lag_origin,
+                z - positions[j, 2] + lag_origin,
+            )
+            pairs[j, i] = pairs[i, j]
+    return single, pairs
 
 
 @numba.njit(cache=True, fastmath=True)

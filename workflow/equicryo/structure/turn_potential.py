@@ -54,6 +54,12 @@ class TurnPotential:
         return _sum_turns(self.coefficients, chain, slope), slope
 
 
+def no_turns() -> TurnPotential:
+    """Return the potential of a chain that turns any way."""
+    angles, dihedrals = ANGLE_BINS + 2 * BORDER, DIHEDRAL_BINS + 2 * BORDER
+    return TurnPotential(coefficients=np.zeros((angles, angles, dihedrals)))
+
+
 def fit_potential(geometry: TraceGeometry) -> TurnPotential:
     """Smooth counted turns.
 

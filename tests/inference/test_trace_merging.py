@@ -1,0 +1,96 @@
+"""Annealing and merging on a small chain whose images have no noise."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from equicryo.inference.blob_refinement import BlobRefiner
+from equicryo.inference.trace_merging import AnnealingConfig, Merger
+from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.physics.gain import KnownGain, UnknownGain
+from equicryo.structure.superposition import rmsd_unaligned
+
+from .hairpin import (
+    ANNEALING,
+    hairpin,
+    make_refiner,
+    propose_among_decoys,
+    spiral_geometry,
+)
+
+
+@pytest.fixture(scope="module")
+def truth() -> np.ndarray:
+    return hairpin()
+
+
+@pytest.fixture(scope="module")
+def refiner(truth) -> BlobRefiner:
+    return make_refiner(truth)
+
+
+def make_merger(
+    refiner: BlobRefiner, truth: np.ndarray, config: AnnealingConfig
+) -> Merger:
+    proposals = propose_among_decoys(torch.from_numpy(truth))
+    return Merger(
+        refiner=refiner,
+        places=proposals.places,
+        score_links=proposals.score_bonds,
+        geometry=spiral_geometry(),
+        tells=lambda _: True,
+        config=config,
+        generator=np.random.default_rng(0),
+    )
+
+
+def error(trace: RefinedTrace, truth: np.ndarray) -> float:
+    return float(rmsd_unaligned(trace.coordinates, torch.from_numpy(truth)))
+
+
+@pytest.mark.parametrize("gain", [KnownGain(), UnknownGain()])
+def test_a_chain_is_found_among_decoys(refiner, truth, gain) -> None:
+    merger = make_merger(replace(refiner, gain=gain), truth, ANNEALING)
+    best, *others = merger.search([])
+    assert error(best, truth) < 0.3
+    assert not best.sole
+    assert all(other.log_posterior < best.log_posterior for other in others)
+
+
+def test_what_one_search_alone_finds_is_sole(refiner, truth, monkeypatch) -> None:
+    right = refiner.refine(truth, 60)
+    wrong = refiner.refine(truth[::-1].copy(), 60)
+    assert wrong.log_posterior < right.log_posterior
+    merger = make_merger(refiner, truth, ANNEALING)
+    three = replace(ANNEALING, searches=3)
+    for found, sole in (
+        ([[right], [right, wrong], [wrong]], False),
+        ([[right], [right], []], False),
+        ([[wrong], [wrong], [right]], True),
+    ):
+        searches = iter([*found, [right, wrong]])
+        monkeypatch.setattr(Merger, "merge", lambda *_, all=searches: next(all))
+        best, *_ = replace(merger, config=three).search([])
+        assert best.coordinates is right.coordinates
+        assert best.sole == sole
+
+
+def test_known_traces_are_kept_unless_a_better_one_is_found(refiner, truth) -> None:
+    known = refiner.refine(truth, 60)
+    short = replace(ANNEALING, searches=1, rounds=1, runs=1, moves=1)
+    best, *_ = make_merger(refiner, truth, short).search([known])
+    assert best.coordinates is known.coordinates
+
+
+def test_what_tells_no_more_than_noise_is_no_trace(refiner, truth) -> None:
+    merger = make_merger(refiner, truth, ANNEALING)
+    assert replace(merger, tells=lambda _: False).search([]) == []
+
+
+def test_the_same_seed_finds_the_same(refiner, truth) -> None:
+    short = replace(ANNEALING, searches=1, rounds=2, runs=1, moves=100)
+    first, again = (make_merger(refiner, truth, short).search([]) for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        assert (one.coordinates == other.coordinates).all()
