@@ -40,7 +40,6 @@ def make_merger(
         places=proposals.places,
         score_links=proposals.score_bonds,
         geometry=spiral_geometry(),
-        tells=lambda _: True,
         config=config,
         generator=np.random.default_rng(0),
     )
@@ -86,7 +85,13 @@ def test_known_traces_are_kept_unless_a_better_one_is_found(refiner, truth) -> N
 
 def test_what_tells_no_more_than_noise_is_no_trace(refiner, truth) -> None:
     merger = make_merger(refiner, truth, ANNEALING)
-    assert replace(merger, tells=lambda _: False).search([]) == []
+    right = refiner.refine(truth, 10)
+    away = replace(right, coordinates=right.coordinates + 12.0)
+    assert merger.keep_telling([away, right]) == [right]
+    field = np.zeros_like(refiner.potential.field)
+    noise = replace(refiner.potential, field=field)
+    blind = replace(merger, refiner=replace(refiner, potential=noise))
+    assert blind.search([]) == []
 
 
 def test_the_same_seed_finds_the_same(refiner, truth) -> None:

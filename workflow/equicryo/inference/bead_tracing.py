@@ -217,11 +217,10 @@ def _anneal_beads(
         places=_list_places(beads, problem),
         score_links=lambda places: np.zeros((len(places), len(places))),
         geometry=problem.geometry,
-        tells=lambda trace: _verdict(trace, problem) != "abstain",
         config=config.annealing,
         generator=generator,
     )
-    return keep_distinct([*merger.search(list(filter(merger.tells, known))), *known])
+    return keep_distinct([*merger.search(merger.keep_telling(known)), *known])
 
 
 def _verdict(trace: RefinedTrace, problem: BeadProblem) -> str:

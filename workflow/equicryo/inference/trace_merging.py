@@ -8,7 +8,7 @@ Source: Cook & Seymour 2003, doi:10.1287/ijoc.15.3.233.16078, for merging tours.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from equicryo.inference.blob_refinement import BlobRefiner
+from equicryo.inference.evidence import noise_limit
 from equicryo.inference.order_annealing import (
     Landscape,
     anneal_order,
@@ -76,7 +77,6 @@ class Merger:
         places: that are proposed, in the order of trust, Å.
         score_links: score of any two places being bonded but for their distance, nats.
         geometry: of chains, through places.
-        tells: whether a trace tells more than noise would.
         config: how long.
         generator: source of the randomness.
     """
@@ -87,7 +87,6 @@ class Merger:
         [Float64[np.ndarray, "place 3"]], Float64[np.ndarray, "place place"]
     ]
     geometry: TraceGeometry
-    tells: Callable[[RefinedTrace], bool]
     config: AnnealingConfig
     generator: np.random.Generator
 
@@ -124,7 +123,7 @@ class Merger:
         for number in range(1, self.config.rounds + 1):
             landscape = self._lay_out(kept)
             runs = (self._run(landscape) for _ in range(self.config.runs))
-            found = [trace for trace in runs if self.tells(trace)]
+            found = self.keep_telling(runs)
             kept = keep_distinct([*kept, *found])
             if not kept:
                 # Nor will there be any in noise.
@@ -139,6 +138,16 @@ class Merger:
             near = [_is_near(trace, kept[0], DISTINCT) for trace in found]
             if sum(near) >= max(SETTLED * self.config.runs, 2):
                 break
+        return kept
+
+    def keep_telling(self, traces: Iterable[RefinedTrace]) -> list[RefinedTrace]:
+        """Leave out what explains no more of the images than a chain does of noise."""
+        potential, kept = self.refiner.potential, []
+        for trace in traces:
+            linear, quadratic, _, _ = potential.terms(trace.coordinates.numpy())
+            explained = max(linear, 0.0) ** 2 / quadratic
+            if explained > noise_limit(len(trace.coordinates)):
+                kept.append(trace)
         return kept
 
     def _count_searches(

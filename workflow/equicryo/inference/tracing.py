@@ -167,20 +167,16 @@ def trace_by_annealing(
     def refine(chain: Tensor) -> RefinedTrace:
         return refiner.refine(chain.double().numpy(), steps)
 
-    def tells_more_than_noise(trace: RefinedTrace) -> bool:
-        return _verdict(trace, likelihood) != "abstain"
-
     merger = Merger(
         refiner=refiner,
         places=proposals.places,
         score_links=proposals.score_bonds,
         geometry=search.geometry,
-        tells=tells_more_than_noise,
         config=search.annealing,
         generator=search.generator,
     )
-    known = [refine(trace.coordinates) for trace in beads]
-    traces = merger.search(list(filter(tells_more_than_noise, known)))
+    known = merger.keep_telling(refine(trace.coordinates) for trace in beads)
+    traces = merger.search(known)
     if not traces:
         tell_nothing_fits(len(proposals.sequence_types))
         return []
