@@ -24,14 +24,14 @@ EDGE, PIXEL_SIZE, WIDTH = 32, 1.25, 1.5
 SEQUENCE = "GWAKYSGRLWTEGFVDHKPG"
 ANNEALING = AnnealingConfig(
     places=2.0,
-    searches=2,
-    rounds=4,
-    runs=3,
     moves=10_000,
     hottest=300.0,
     coldest=5.0,
-    merged=2,
     refinement_steps=60,
+    merged=2,
+    kept=4,
+    patience=4,
+    searches=4,
 )
 
 

@@ -58,27 +58,36 @@ def test_a_chain_is_found_among_decoys(refiner, truth, gain) -> None:
     assert all(other.log_posterior < best.log_posterior for other in others)
 
 
-def test_what_one_search_alone_finds_is_sole(refiner, truth, monkeypatch) -> None:
+def test_searches_end_when_two_agree(refiner, truth, monkeypatch) -> None:
     right = refiner.refine(truth, 60)
     wrong = refiner.refine(truth[::-1].copy(), 60)
     assert wrong.log_posterior < right.log_posterior
-    merger = make_merger(refiner, truth, ANNEALING)
-    three = replace(ANNEALING, searches=3)
-    for found, sole in (
-        ([[right], [right, wrong], [wrong]], False),
-        ([[right], [right], []], False),
-        ([[wrong], [wrong], [right]], True),
+    merger = make_merger(refiner, truth, replace(ANNEALING, searches=3))
+    for ends, sole, merged in (
+        ([[right], [right, wrong]], False, False),
+        ([[right], [wrong], [right]], False, False),
+        # Two agree on what a third betters, and all are merged.
+        ([[wrong], [wrong, right], [right], [right]], True, True),
+        ([[wrong], [right], [wrong], [right, wrong]], True, True),
     ):
-        searches = iter([*found, [right, wrong]])
-        monkeypatch.setattr(Merger, "merge", lambda *_, all=searches: next(all))
-        best, *_ = replace(merger, config=three).search([])
+        calls = iter(ends)
+        starts = []
+
+        def merge(_: Merger, known: list, calls=calls, starts=starts) -> list:
+            starts.append(known)
+            return next(calls)
+
+        monkeypatch.setattr(Merger, "merge", merge)
+        best, *_ = merger.search([])
         assert best.coordinates is right.coordinates
         assert best.sole == sole
+        assert bool(starts[-1]) == merged
+        assert next(calls, None) is None
 
 
 def test_known_traces_are_kept_unless_a_better_one_is_found(refiner, truth) -> None:
     known = refiner.refine(truth, 60)
-    short = replace(ANNEALING, searches=1, rounds=1, runs=1, moves=1)
+    short = replace(ANNEALING, searches=1, patience=1, moves=1)
     best, *_ = make_merger(refiner, truth, short).search([known])
     assert best.coordinates is known.coordinates
 
@@ -95,7 +104,7 @@ def test_what_tells_no_more_than_noise_is_no_trace(refiner, truth) -> None:
 
 
 def test_the_same_seed_finds_the_same(refiner, truth) -> None:
-    short = replace(ANNEALING, searches=1, rounds=2, runs=1, moves=100)
+    short = replace(ANNEALING, searches=1, patience=2, moves=100)
     first, again = (make_merger(refiner, truth, short).search([]) for _ in range(2))
     for one, other in zip(first, again, strict=True):
         assert (one.coordinates == other.coordinates).all()

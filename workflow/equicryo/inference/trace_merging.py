@@ -1,8 +1,10 @@
-"""Search for traces by annealing, each time among the places of the best so far.
+"""Search for traces by annealing, each time among the places of earlier ones.
 
 Where images are few, an annealing connects most places rightly, but never all; a
-handful of traces together have all the right links. So the places of the best traces,
-refined, are those of the next annealings, which take the links of any of them.
+handful of traces together have all the right links. So the places of some of the best
+traces, refined, are those of the next annealing, which takes the links of any of them.
+Such a search ends in one trace, not always the right one: it is begun anew until two
+agree.
 
 Source: Cook & Seymour 2003, doi:10.1287/ijoc.15.3.233.16078, for merging tours.
 """
@@ -10,7 +12,6 @@ Source: Cook & Seymour 2003, doi:10.1287/ijoc.15.3.233.16078, for merging tours.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -24,8 +25,8 @@ from equicryo.inference.order_annealing import (
     score_steps,
     visit_greedily,
 )
-from equicryo.inference.trace_threads import DISTINCT, keep_distinct
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.trace_threads import keep_distinct
+from equicryo.inference.tracing_refinement import GAIN, RefinedTrace
 from equicryo.structure.chain import VIRTUAL_BOND
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.trace_geometry import TraceGeometry
@@ -35,11 +36,8 @@ logger = logging.getLogger(__name__)
 APART = 0.7
 """Å: places nearer to a better one are left out."""
 
-SETTLED = 0.5
-"""Share of a round's traces that come back to the best: then the search ends."""
-
-CONFIRMED = 2.0
-"""Å: a search that ends this near to another came to the same trace."""
+AGREEING, CONFIRMED = 2, 2.0
+"""So many searches that end nearer than this, Å, to a trace came to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +46,24 @@ class AnnealingConfig:
 
     Attributes:
         places: that are proposed, a residue.
-        searches: that know nothing of each other.
-        rounds: of each search, at most.
-        runs: annealings of a round.
         moves: of an annealing, a residue.
         hottest, coldest: temperature when it begins, and when it ends, nats.
-        merged: best traces whose places the next round has too.
         refinement_steps: of a trace, at most.
+        merged: traces whose places an annealing has too.
+        kept: best traces that these are drawn from.
+        patience: annealings in a row that find nothing better before a search ends.
+        searches: that know nothing of each other, at most.
     """
 
     places: float
-    searches: int
-    rounds: int
-    runs: int
     moves: int
     hottest: float
     coldest: float
-    merged: int
     refinement_steps: int
+    merged: int
+    kept: int
+    patience: int
+    searches: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,53 +89,53 @@ class Merger:
     generator: np.random.Generator
 
     def search(self, known: Sequence[RefinedTrace]) -> list[RefinedTrace]:
-        """Search more than once, and once more from all that was found if need be.
+        """Search until two searches agree, or once more from all that was found.
 
         Args:
             known: traces found otherwise, refined by the refiner.
 
         Returns:
             Distinct traces, best first; none where all tell no more than noise. The
-            best is `sole` if one search alone came to it.
+            best is `sole` if no two searches came to it.
         """
-        found = [self.merge(known) for _ in range(self.config.searches)]
-        traces = keep_distinct([*chain.from_iterable(found)])
-        if not traces:
-            return []
-        if self._count_searches(found, traces[0]) < len(found):
-            logger.info("the searches disagree: once more from all of their traces")
+        ends: list[RefinedTrace] = []
+        traces: list[RefinedTrace] = []
+        for number in range(1, self.config.searches + 1):
+            found = self.merge(known)
+            if not found:
+                return []
+            ends.append(found[0])
+            traces = keep_distinct([*traces, *found])
+            logger.info("search %d ends at %.1f", number, found[0].log_posterior)
+            if _count_near(ends, traces[0]) == AGREEING:
+                break
+        else:
             traces = self.merge(traces)
-        sole = self._count_searches(found, traces[0]) < min(len(found), 2)
+            logger.info("merged, they end at %.1f", traces[0].log_posterior)
+        sole = _count_near(ends, traces[0]) < AGREEING
         return [replace(traces[0], sole=sole), *traces[1:]]
 
     def merge(self, traces: Sequence[RefinedTrace]) -> list[RefinedTrace]:
-        """Anneal among the places of the best traces, round by round.
+        """Anneal among the places of the best traces until they get no better.
 
         Args:
             traces: to begin with, refined by the refiner.
 
         Returns:
-            They and all that were found, distinct, best first.
+            The best of them and of all that were found, distinct, best first.
         """
-        kept = keep_distinct(list(traces))
-        for number in range(1, self.config.rounds + 1):
-            landscape = self._lay_out(kept)
-            runs = (self._run(landscape) for _ in range(self.config.runs))
-            found = self.keep_telling(runs)
-            kept = keep_distinct([*kept, *found])
-            if not kept:
-                # Nor will there be any in noise.
+        kept = keep_distinct(list(traces))[: self.config.kept]
+        stale = 0
+        while stale < self.config.patience:
+            found = self.keep_telling([self._anneal(self._draw_parents(kept))])
+            # Were there a chain, one of so many annealings would have told of it.
+            if not kept and not found and stale == self.config.merged:
                 return []
-            values = [round(trace.log_posterior, 1) for trace in kept[:4]]
-            logger.info(
-                "round %d, %d places: log posterior %s",
-                number,
-                len(landscape.positions),
-                values,
+            known, kept = kept, keep_distinct([*kept, *found])[: self.config.kept]
+            gains = kept and (
+                not known or kept[0].log_posterior > known[0].log_posterior + GAIN
             )
-            near = [_is_near(trace, kept[0], DISTINCT) for trace in found]
-            if sum(near) >= max(SETTLED * self.config.runs, 2):
-                break
+            stale = 0 if gains else stale + 1
         return kept
 
     def keep_telling(self, traces: Iterable[RefinedTrace]) -> list[RefinedTrace]:
@@ -150,18 +148,32 @@ class Merger:
                 kept.append(trace)
         return kept
 
-    def _count_searches(
-        self, found: Sequence[list[RefinedTrace]], best: RefinedTrace
-    ) -> int:
-        return sum(_is_near(traces[0], best, CONFIRMED) for traces in found if traces)
+    def _draw_parents(self, kept: Sequence[RefinedTrace]) -> list[RefinedTrace]:
+        """Draw whose places are merged, best first; none until there are enough."""
+        count = self.config.merged
+        if len(kept) < count:
+            return []
+        drawn = self.generator.choice(len(kept), count, replace=False)
+        return [kept[index] for index in np.sort(drawn)]
 
-    def _lay_out(self, traces: Sequence[RefinedTrace]) -> Landscape:
-        """Place the best traces' residues, and what is proposed beside them."""
+    def _anneal(self, parents: Sequence[RefinedTrace]) -> RefinedTrace:
+        landscape = self._lay_out([each.coordinates.numpy() for each in parents])
+        _, order = anneal_order(
+            landscape,
+            self._start(landscape.positions),
+            (self.config.hottest, self.config.coldest),
+            self.config.moves * len(landscape.weights),
+            self.generator,
+        )
+        chain = landscape.positions[order]
+        return self.refiner.refine(chain, self.config.refinement_steps)
+
+    def _lay_out(self, chains: Sequence[Float64[np.ndarray, "residue 3"]]) -> Landscape:
+        """Place the residues of chains, and what is proposed beside them."""
         residues = len(self.refiner.potential.weights)
         proposed = self.places[: round(self.config.places * residues)]
-        best = [trace.coordinates.numpy() for trace in traces[: self.config.merged]]
-        positions = _thin(np.concatenate([*best, proposed]))
-        first = best[0] if best else positions[self._start(positions)]
+        positions = _thin(np.concatenate([*chains, proposed]))
+        first = chains[0] if chains else positions[self._start(positions)]
         linear, quadratic, _, _ = self.refiner.potential.terms(first)
         _, gain, square = self.refiner.gain.weigh(linear, quadratic)
         steps = score_steps(positions, self.geometry.distance)
@@ -172,17 +184,6 @@ class Merger:
             steps + self.score_links(positions),
             self.geometry.turn,
         )
-
-    def _run(self, landscape: Landscape) -> RefinedTrace:
-        _, order = anneal_order(
-            landscape,
-            self._start(landscape.positions),
-            (self.config.hottest, self.config.coldest),
-            self.config.moves * len(landscape.weights),
-            self.generator,
-        )
-        visited = landscape.positions[order]
-        return self.refiner.refine(visited, self.config.refinement_steps)
 
     def _start(
         self, positions: Float64[np.ndarray, "place 3"]
@@ -201,5 +202,8 @@ def _thin(positions: Float64[np.ndarray, "place 3"]) -> Float64[np.ndarray, "far
     return positions[kept]
 
 
-def _is_near(trace: RefinedTrace, other: RefinedTrace, distance: float) -> bool:
-    return bool(rmsd_unaligned(trace.coordinates, other.coordinates) < distance)
+def _count_near(traces: Sequence[RefinedTrace], best: RefinedTrace) -> int:
+    gaps = [
+        float(rmsd_unaligned(trace.coordinates, best.coordinates)) for trace in traces
+    ]
+    return sum(gap < CONFIRMED for gap in gaps)
