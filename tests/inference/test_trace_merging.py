@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from equicryo.errors import InputError
 from equicryo.inference.blob_refinement import BlobRefiner
 from equicryo.inference.trace_merging import AnnealingConfig, Merger
 from equicryo.inference.tracing_refinement import RefinedTrace
@@ -108,3 +109,8 @@ def test_the_same_seed_finds_the_same(refiner, truth) -> None:
     first, again = (make_merger(refiner, truth, short).search([]) for _ in range(2))
     for one, other in zip(first, again, strict=True):
         assert (one.coordinates == other.coordinates).all()
+
+
+def test_no_more_traces_are_merged_than_are_kept() -> None:
+    with pytest.raises(InputError, match="5 traces cannot be merged where 4"):
+        replace(ANNEALING, merged=5)

@@ -62,7 +62,7 @@ rule judge_images:
     threads: 1
     resources:
         mem_mb=memory(2000),
-        runtime=minutes(240),
+        runtime=minutes(480),
     params:
         beads=config["tracing"]["beads"],
         search=search_settings(),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from equicryo.errors import InputError
 from equicryo.inference.blob_refinement import BlobRefiner
 from equicryo.inference.evidence import noise_limit
 from equicryo.inference.order_annealing import (
@@ -65,6 +66,18 @@ class AnnealingConfig:
     patience: int
     searches: int
 
+    def __post_init__(self) -> None:
+        """Refuse to merge more traces than are kept.
+
+        Raises:
+            InputError: that is what the settings say.
+        """
+        if self.merged > self.kept:
+            raise InputError(
+                f"tracing.annealing: {self.merged} traces cannot be merged where "
+                f"{self.kept} are kept: raise kept, or lower merged"
+            )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Merger:
@@ -103,7 +116,7 @@ class Merger:
         for number in range(1, self.config.searches + 1):
             found = self.merge(known)
             if not found:
-                return []
+                break
             ends.append(found[0])
             traces = keep_distinct([*traces, *found])
             logger.info("search %d ends at %.1f", number, found[0].log_posterior)
@@ -112,6 +125,8 @@ class Merger:
         else:
             traces = self.merge(traces)
             logger.info("merged, they end at %.1f", traces[0].log_posterior)
+        if not traces:
+            return []
         sole = _count_near(ends, traces[0]) < AGREEING
         return [replace(traces[0], sole=sole), *traces[1:]]
 
