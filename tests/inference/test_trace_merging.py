@@ -86,6 +86,17 @@ def test_searches_end_when_two_agree(refiner, truth, monkeypatch) -> None:
         assert next(calls, None) is None
 
 
+def test_a_search_that_ends_where_another_did_agrees_with_it(
+    refiner, truth, monkeypatch
+) -> None:
+    right = refiner.refine(truth, 60)
+    merger = make_merger(refiner, truth, ANNEALING)
+    calls = iter([[right]])
+    monkeypatch.setattr(Merger, "merge", lambda *_: next(calls))
+    best, *_ = merger.search([right])
+    assert not best.sole
+
+
 def test_known_traces_are_kept_unless_a_better_one_is_found(refiner, truth) -> None:
     known = refiner.refine(truth, 60)
     short = replace(ANNEALING, searches=1, patience=1, moves=1)

@@ -105,16 +105,17 @@ class Merger:
         """Search until two searches agree, or once more from all that was found.
 
         Args:
-            known: traces found otherwise, refined by the refiner.
+            known: traces that another search has found, refined by the refiner.
 
         Returns:
             Distinct traces, best first; none where all tell no more than noise. The
             best is `sole` if no two searches came to it.
         """
-        ends: list[RefinedTrace] = []
-        traces: list[RefinedTrace] = []
+        traces = keep_distinct(list(known))
+        ends = traces[:1]
         for number in range(1, self.config.searches + 1):
-            found = self.merge(known)
+            # What one search knew of another's end would not be found twice.
+            found = self.merge([])
             if not found:
                 break
             ends.append(found[0])
