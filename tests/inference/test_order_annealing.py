@@ -10,11 +10,10 @@ from equicryo.inference.order_annealing import (
     score_steps,
     visit_greedily,
 )
-from equicryo.physics.pair_potential import PairPotential, prepare_potential
-from equicryo.structure.residues import residue_electrons
+from equicryo.physics.pair_potential import PairPotential
 from equicryo.structure.trace_geometry import TraceGeometry, angle_bins, dihedral_bins
 
-from .hairpin import SEQUENCE, WIDTH, hairpin, noise_free, spiral_geometry
+from .hairpin import SEQUENCE, hairpin, make_refiner, spiral_geometry
 
 TEMPERATURES = (5.0, 0.5)
 """Nats."""
@@ -27,9 +26,7 @@ def geometry() -> TraceGeometry:
 
 @pytest.fixture(scope="module")
 def potential() -> PairPotential:
-    return prepare_potential(
-        noise_free(hairpin(), 2.0), residue_electrons(SEQUENCE), WIDTH
-    )
+    return make_refiner(hairpin()).potential
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from equicryo.inference.bead_tracing import (
     trace_beads,
 )
 from equicryo.inference.diffusion import ScheduleConfig
-from equicryo.inference.likelihood import prepare_likelihood
+from equicryo.inference.likelihood import ResidueLikelihood, prepare_likelihood
 from equicryo.inference.mmps import MmpsConfig
 from equicryo.inference.orientation import OrientationConfig
 from equicryo.inference.trace_exploration import Explorer
@@ -224,15 +224,16 @@ def test_where_pixels_are_too_coarse_for_the_network_beads_have_to_do(small) -> 
         trace_further(None, *where)
 
 
-def draw_noise(small: Small) -> NormalEquations:
+def draw_noise(small: Small) -> tuple[NormalEquations, ResidueLikelihood]:
     generator = torch.Generator().manual_seed(4)
     nothing = torch.zeros_like(small.normal.b)
-    return redraw_images(small.normal, nothing, generator=generator)
+    noise = redraw_images(small.normal, nothing, generator=generator)
+    density = single_blobs(SEQUENCE, WIDTH)
+    return noise, prepare_likelihood(noise, density, KnownGain(), ())
 
 
 def test_beads_that_explain_noise_are_no_trace(small) -> None:
-    noise, density = draw_noise(small), single_blobs(SEQUENCE, WIDTH)
-    likelihood = prepare_likelihood(noise, density, KnownGain(), ())
+    noise, likelihood = draw_noise(small)
     geometry = small.problem.geometry
     problem = describe_bead_problem(likelihood, noise, SEQUENCE, geometry, CONFIG)
     generator = np.random.default_rng(9)
@@ -240,8 +241,7 @@ def test_beads_that_explain_noise_are_no_trace(small) -> None:
 
 
 def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small, monkeypatch) -> None:
-    noise, density = draw_noise(small), single_blobs(SEQUENCE, WIDTH)
-    likelihood = prepare_likelihood(noise, density, KnownGain(), ())
+    noise, likelihood = draw_noise(small)
     proposals = propose_among_decoys(small.truth)
     assert trace_proposals(likelihood, proposals, describe_search(small)) == []
     monkeypatch.setattr(tracing, "propose_candidates", lambda *_: proposals)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from equicryo.inference.blob_refinement import BlobRefiner
-from equicryo.inference.evidence import weigh_evidence
+from equicryo.inference.blob_refinement import prepare_refiner
+from equicryo.inference.evidence import judge_trace
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.trace_graph import build_graph
 from equicryo.inference.trace_merging import AnnealingConfig, Merger
@@ -34,7 +34,6 @@ from equicryo.inference.tracing_beads import (
 )
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.physics.normal_equations import NormalEquations
-from equicryo.physics.pair_potential import prepare_potential
 from equicryo.structure.residues import residue_electrons
 from equicryo.structure.trace_geometry import TraceGeometry
 from equicryo.structure.turn_potential import no_turns
@@ -107,7 +106,7 @@ class BeadProblem:
         weights: of the residues, electrons.
         places: for the first beads, in the order of trust, Å.
         geometry: of chains.
-        refiner: of traces, by bonds and contacts alone.
+        normal: of the images.
     """
 
     likelihood: ResidueLikelihood
@@ -115,7 +114,7 @@ class BeadProblem:
     weights: Float64[np.ndarray, " residue"]
     places: Float64[np.ndarray, "place 3"]
     geometry: TraceGeometry
-    refiner: BlobRefiner
+    normal: NormalEquations
 
 
 def describe_bead_problem(
@@ -149,11 +148,7 @@ def describe_bead_problem(
         weights=weights,
         places=cover_map(normal, sequence, config.bead_width, count),
         geometry=geometry,
-        refiner=BlobRefiner(
-            potential=prepare_potential(normal, weights, likelihood.density.width),
-            gain=likelihood.gain,
-            turns=no_turns(),
-        ),
+        normal=normal,
     )
 
 
@@ -173,7 +168,7 @@ def trace_beads(
         noise alone.
     """
     traces = _string_beads(problem, config)
-    if not traces or _verdict(traces[0], problem) != "found":
+    if not traces or judge_trace(traces[0], problem.likelihood) != "found":
         traces = _anneal_beads(traces, problem, config, generator)
     if not traces:
         tell_nothing_fits(len(problem.weights))
@@ -212,8 +207,11 @@ def _anneal_beads(
 ) -> list[RefinedTrace]:
     """Search the orders of the first beads."""
     beads = _relax_pools(problem.places, problem, config)
+    # Refined by bonds and contacts alone, as strings of them are.
     merger = Merger(
-        refiner=problem.refiner,
+        refiner=prepare_refiner(
+            problem.normal, problem.weights, problem.likelihood, no_turns()
+        ),
         places=_list_places(beads, problem),
         score_links=lambda places: np.zeros((len(places), len(places))),
         geometry=problem.geometry,
@@ -221,10 +219,6 @@ def _anneal_beads(
         generator=generator,
     )
     return keep_distinct([*merger.search(merger.keep_telling(known)), *known])
-
-
-def _verdict(trace: RefinedTrace, problem: BeadProblem) -> str:
-    return weigh_evidence(trace.coordinates, problem.likelihood).verdict
 
 
 def _relax_pools(

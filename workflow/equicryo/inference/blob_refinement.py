@@ -11,9 +11,11 @@ import torch
 from jaxtyping import Float64
 from scipy.optimize import minimize
 
+from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.physics.gain import Gain
-from equicryo.physics.pair_potential import PairPotential
+from equicryo.physics.normal_equations import NormalEquations
+from equicryo.physics.pair_potential import PairPotential, prepare_potential
 from equicryo.structure.restraints import score_restraints
 from equicryo.structure.turn_potential import TurnPotential
 
@@ -73,3 +75,24 @@ class BlobRefiner:
             log_likelihood=value,
             log_restraint=restraint,
         )
+
+
+def prepare_refiner(
+    normal: NormalEquations,
+    weights: Float64[np.ndarray, " residue"],
+    likelihood: ResidueLikelihood,
+    turns: TurnPotential,
+) -> BlobRefiner:
+    """Put the likelihood of images into tables, with turns beside it.
+
+    Args:
+        normal: of the images.
+        weights: of the residues, electrons.
+        likelihood: of the same images, each residue one blob of the same width.
+        turns: of chains.
+    """
+    return BlobRefiner(
+        potential=prepare_potential(normal, weights, likelihood.density.width),
+        gain=likelihood.gain,
+        turns=turns,
+    )

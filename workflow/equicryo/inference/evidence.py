@@ -120,6 +120,16 @@ class Evidence:
         return suspect
 
 
+def judge_trace(trace: RefinedTrace, likelihood: ResidueLikelihood) -> str:
+    """Return what to make of a trace by itself; see `Evidence.verdict`.
+
+    Args:
+        trace: in the frame of the poses.
+        likelihood: of the images, at full resolution.
+    """
+    return weigh_evidence(trace.coordinates, likelihood).verdict
+
+
 def settle_verdict(traces: Sequence[RefinedTrace], evidence: Evidence) -> str:
     """Return what to make of a reconstruction from traces; see `Evidence.verdict`.
 

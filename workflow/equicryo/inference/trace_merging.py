@@ -147,10 +147,9 @@ class Merger:
             # Were there a chain, one of so many annealings would have told of it.
             if not kept and not found and stale == self.config.merged:
                 return []
-            known, kept = kept, keep_distinct([*kept, *found])[: self.config.kept]
-            gains = kept and (
-                not known or kept[0].log_posterior > known[0].log_posterior + GAIN
-            )
+            before = kept[0].log_posterior if kept else -np.inf
+            kept = keep_distinct([*kept, *found])[: self.config.kept]
+            gains = kept and kept[0].log_posterior > before + GAIN
             stale = 0 if gains else stale + 1
         return kept
 

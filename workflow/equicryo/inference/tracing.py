@@ -15,8 +15,8 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from equicryo.inference.blob_refinement import BlobRefiner
-from equicryo.inference.evidence import weigh_evidence
+from equicryo.inference.blob_refinement import BlobRefiner, prepare_refiner
+from equicryo.inference.evidence import judge_trace
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.proposals import Proposals, is_fine_enough, propose_candidates
 from equicryo.inference.trace_exploration import Explorer
@@ -34,7 +34,6 @@ from equicryo.inference.trace_threads import (
 from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
 from equicryo.models.proposer import Proposer
 from equicryo.physics.normal_equations import NormalEquations
-from equicryo.physics.pair_potential import prepare_potential
 from equicryo.structure.residues import residue_electrons
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.trace_geometry import TraceGeometry
@@ -116,7 +115,7 @@ def trace_further(
         Of both, as from `trace_beads`.
     """
     traces = beads or []
-    if traces and _verdict(traces[0], likelihood) == "found":
+    if traces and judge_trace(traces[0], likelihood) == "found":
         best, steps = traces[0], search.config.refinement_steps
         refine = partial(refine_trace, likelihood=likelihood, iterations=steps)
         explored = search.explorer.explore(best, likelihood, refine)
@@ -134,12 +133,8 @@ def trace_further(
     proposals = propose_candidates(normal, sequence, search.proposer, count)
     if beads is None:
         return trace_proposals(likelihood, proposals, search)
-    weights, width = residue_electrons(sequence), likelihood.density.width
-    refiner = BlobRefiner(
-        potential=prepare_potential(normal, weights, width),
-        gain=likelihood.gain,
-        turns=search.turns,
-    )
+    weights = residue_electrons(sequence)
+    refiner = prepare_refiner(normal, weights, likelihood, search.turns)
     return trace_by_annealing(traces, refiner, likelihood, proposals, search)
 
 
@@ -247,13 +242,9 @@ def search_proposals(
             config.refinement_steps,
         )
         # The network sees chains in noise too.
-        telling = (t for t in found if _verdict(t, likelihood) != "abstain")
+        telling = (t for t in found if judge_trace(t, likelihood) != "abstain")
         traces = keep_distinct([*traces, *telling])
         if not traces:
             tell_nothing_fits(residues)
             break
     return traces
-
-
-def _verdict(trace: RefinedTrace, likelihood: ResidueLikelihood) -> str:
-    return weigh_evidence(trace.coordinates, likelihood).verdict
