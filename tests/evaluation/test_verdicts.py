@@ -90,7 +90,7 @@ def test_a_trace_in_noise_is_no_find_and_one_in_its_images_is(truth):
     assert clear["seen_missing"] is None
 
 
-def test_what_one_walk_alone_has_found_is_doubtful(truth):
+def test_what_one_search_alone_has_found_is_doubtful(truth):
     sole = replace(trace_at(truth), sole=True)
     for precision, expected in ((1e-6, "abstain"), (100.0, "doubtful")):
         images = images_of(truth, precision)

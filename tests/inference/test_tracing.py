@@ -206,6 +206,10 @@ def test_what_beads_do_not_find_is_traced_through_proposals(small, monkeypatch) 
     shifted = refine_trace(small.truth.roll(1, 0), small.problem.likelihood, 0)
     again, *_ = trace_further([shifted], *where)
     assert float(rmsd_unaligned(again.coordinates, small.truth)) < 0.1
+    # However well it fits, what one search alone has come to may be wrong.
+    alone = replace(best, sole=True)
+    confirmed, *_ = trace_further([alone], *where)
+    assert not confirmed.sole
 
 
 def test_what_beads_find_is_not_looked_for_again(small, monkeypatch) -> None:

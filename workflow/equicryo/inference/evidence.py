@@ -121,13 +121,13 @@ class Evidence:
 
 
 def judge_trace(trace: RefinedTrace, likelihood: ResidueLikelihood) -> str:
-    """Return what to make of a trace by itself; see `Evidence.verdict`.
+    """Return what to make of a trace by itself; see `settle_verdict`.
 
     Args:
         trace: in the frame of the poses.
         likelihood: of the images, at full resolution.
     """
-    return weigh_evidence(trace.coordinates, likelihood).verdict
+    return settle_verdict([trace], weigh_evidence(trace.coordinates, likelihood))
 
 
 def settle_verdict(traces: Sequence[RefinedTrace], evidence: Evidence) -> str:
