@@ -29,6 +29,7 @@ ANNEALING = AnnealingConfig(
     coldest=5.0,
     refinement_steps=60,
     merged=2,
+    familiar=6.0,
     kept=4,
     patience=4,
     searches=4,

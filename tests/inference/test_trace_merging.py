@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from equicryo.errors import InputError
+from equicryo.inference import trace_merging
 from equicryo.inference.blob_refinement import BlobRefiner
+from equicryo.inference.order_annealing import Landscape
 from equicryo.inference.trace_merging import AnnealingConfig, Merger
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.physics.gain import KnownGain, UnknownGain
@@ -113,6 +115,25 @@ def test_what_tells_no_more_than_noise_is_no_trace(refiner, truth) -> None:
     noise = replace(refiner.potential, field=field)
     blind = replace(merger, refiner=replace(refiner, potential=noise))
     assert blind.search([]) == []
+
+
+def test_links_of_merged_traces_are_preferred(refiner, truth, monkeypatch) -> None:
+    laid: list[np.ndarray] = []
+
+    def anneal(landscape: Landscape, order: np.ndarray, *_: object) -> tuple:
+        laid.append(landscape.steps)
+        return 0.0, np.arange(len(order))
+
+    monkeypatch.setattr(trace_merging, "anneal_order", anneal)
+    known = [refiner.refine(truth, 20), refiner.refine(truth[::-1] + 1.0, 0)]
+    for familiar in (0.0, 5.0):
+        config = replace(ANNEALING, familiar=familiar, patience=1)
+        make_merger(refiner, truth, config).merge(known)
+    gain = laid[1] - laid[0]
+    assert set(np.unique(gain.round(9))) == {0.0, 5.0}
+    assert np.array_equal(gain, gain.T)
+    # The better chain is whole; of the other, what is not left out for being near it.
+    assert (np.diag(gain, 1)[: len(truth) - 1] == 5.0).all()
 
 
 def test_the_same_seed_finds_the_same(refiner, truth) -> None:

@@ -2,9 +2,9 @@
 
 Where images are few, an annealing connects most places rightly, but never all; a
 handful of traces together have all the right links. So the places of some of the best
-traces, refined, are those of the next annealing, which takes the links of any of them.
-Such a search ends in one trace, not always the right one: it is begun anew until two
-agree.
+traces, refined, are those of the next annealing, which prefers the links of any of
+them. Such a search ends in one trace, not always the right one: it is begun anew until
+two agree.
 
 Source: Cook & Seymour 2003, doi:10.1287/ijoc.15.3.233.16078, for merging tours.
 """
@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
+from scipy.spatial.distance import cdist
 
 from equicryo.errors import InputError
 from equicryo.inference.blob_refinement import BlobRefiner
@@ -51,6 +52,7 @@ class AnnealingConfig:
         hottest, coldest: temperature when it begins, and when it ends, nats.
         refinement_steps: of a trace, at most.
         merged: traces whose places an annealing has too.
+        familiar: what a link of these is worth more than others, nats.
         kept: best traces that these are drawn from.
         patience: annealings in a row that find nothing better before a search ends.
         searches: that know nothing of each other, at most.
@@ -62,6 +64,7 @@ class AnnealingConfig:
     coldest: float
     refinement_steps: int
     merged: int
+    familiar: float
     kept: int
     patience: int
     searches: int
@@ -192,11 +195,13 @@ class Merger:
         linear, quadratic, _, _ = self.refiner.potential.terms(first)
         _, gain, square = self.refiner.gain.weigh(linear, quadratic)
         steps = score_steps(positions, self.geometry.distance)
+        steps += self.score_links(positions)
+        steps += self.config.familiar * _find_links(chains, positions)
         return lay_out(
             positions,
             self.refiner.potential,
             (gain, square),
-            steps + self.score_links(positions),
+            steps,
             self.geometry.turn,
         )
 
@@ -215,6 +220,18 @@ def _thin(positions: Float64[np.ndarray, "place 3"]) -> Float64[np.ndarray, "far
         if not near[kept].any():
             kept.append(place)
     return positions[kept]
+
+
+def _find_links(
+    chains: Sequence[Float64[np.ndarray, "residue 3"]],
+    positions: Float64[np.ndarray, "place 3"],
+) -> Bool[np.ndarray, "place place"]:
+    """Tell which places follow each other in any of some chains, either way."""
+    linked = np.zeros((len(positions), len(positions)), dtype=bool)
+    for chain in chains:
+        visited = cdist(chain, positions).argmin(1)
+        linked[visited[:-1], visited[1:]] = True
+    return linked | linked.T
 
 
 def _count_near(traces: Sequence[RefinedTrace], best: RefinedTrace) -> int:
