@@ -24,6 +24,8 @@ from ..normal_equations import bell, seen_through
 
 EDGE, PIXEL_SIZE = 16, 2.0
 SEQUENCE = "GWAKYSGRLWTE"
+FAINT = 0.3
+"""Precision at which noise cannot explain a chain, but few residues are seen."""
 
 
 @pytest.fixture
@@ -90,12 +92,20 @@ def test_a_trace_in_noise_is_no_find_and_one_in_its_images_is(truth):
     assert clear["seen_missing"] is None
 
 
-def test_what_one_search_alone_has_found_is_doubtful(truth):
-    sole = replace(trace_at(truth), sole=True)
-    for precision, expected in ((1e-6, "abstain"), (100.0, "doubtful")):
+def test_what_one_search_alone_has_found_is_doubtful_where_residues_are_faint(truth):
+    once = trace_at(truth)
+    twice = replace(once, confirmed=True)
+    for precision, *expected in (
+        (1e-6, "abstain", "abstain"),
+        (FAINT, "doubtful", "found"),
+        (100.0, "found", "found"),
+    ):
         images = images_of(truth, precision)
-        verdict = judge(SCENARIOS["whole"], [sole], truth, images)
-        assert verdict["verdict"] == expected
+        verdicts = [
+            judge(SCENARIOS["whole"], [trace], truth, images)["verdict"]
+            for trace in (once, twice)
+        ]
+        assert verdicts == expected
 
 
 def test_what_is_missing_is_not_seen(truth):

@@ -57,7 +57,7 @@ def test_a_chain_is_found_among_decoys(refiner, truth, gain) -> None:
     merger = make_merger(replace(refiner, gain=gain), truth, ANNEALING)
     best, *others = merger.search([])
     assert error(best, truth) < 0.3
-    assert not best.sole
+    assert best.confirmed
     assert all(other.log_posterior < best.log_posterior for other in others)
 
 
@@ -66,12 +66,12 @@ def test_searches_end_when_two_agree(refiner, truth, monkeypatch) -> None:
     wrong = refiner.refine(truth[::-1].copy(), 60)
     assert wrong.log_posterior < right.log_posterior
     merger = make_merger(refiner, truth, replace(ANNEALING, searches=3))
-    for ends, sole, merged in (
-        ([[right], [right, wrong]], False, False),
-        ([[right], [wrong], [right]], False, False),
+    for ends, confirmed, merged in (
+        ([[right], [right, wrong]], True, False),
+        ([[right], [wrong], [right]], True, False),
         # Two agree on what a third betters, and all are merged.
-        ([[wrong], [wrong, right], [right], [right]], True, True),
-        ([[wrong], [right], [wrong], [right, wrong]], True, True),
+        ([[wrong], [wrong, right], [right], [right]], False, True),
+        ([[wrong], [right], [wrong], [right, wrong]], False, True),
     ):
         calls = iter(ends)
         starts = []
@@ -83,7 +83,7 @@ def test_searches_end_when_two_agree(refiner, truth, monkeypatch) -> None:
         monkeypatch.setattr(Merger, "merge", merge)
         best, *_ = merger.search([])
         assert best.coordinates is right.coordinates
-        assert best.sole == sole
+        assert best.confirmed == confirmed
         assert bool(starts[-1]) == merged
         assert next(calls, None) is None
 
@@ -96,7 +96,7 @@ def test_a_search_that_ends_where_another_did_agrees_with_it(
     calls = iter([[right]])
     monkeypatch.setattr(Merger, "merge", lambda *_: next(calls))
     best, *_ = merger.search([right])
-    assert not best.sole
+    assert best.confirmed
 
 
 def test_known_traces_are_kept_unless_a_better_one_is_found(refiner, truth) -> None:

@@ -201,15 +201,11 @@ def test_what_beads_do_not_find_is_traced_through_proposals(small, monkeypatch) 
     where = (small.problem.likelihood, small.normal, SEQUENCE, describe_search(small))
     best, *_ = trace_further([], *where)
     assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
-    assert not best.sole
+    assert best.confirmed
     # Residues in each other's places: the proposals find the right ones.
     shifted = refine_trace(small.truth.roll(1, 0), small.problem.likelihood, 0)
     again, *_ = trace_further([shifted], *where)
     assert float(rmsd_unaligned(again.coordinates, small.truth)) < 0.1
-    # However well it fits, what one search alone has come to may be wrong.
-    alone = replace(best, sole=True)
-    confirmed, *_ = trace_further([alone], *where)
-    assert not confirmed.sole
 
 
 def test_what_beads_find_is_not_looked_for_again(small, monkeypatch) -> None:

@@ -30,14 +30,14 @@ def trace(seed: int) -> RefinedTrace:
 
 
 def test_traces_are_read_as_written(tmp_path):
-    written = [replace(trace(0), sole=True), trace(1)]
+    written = [replace(trace(0), confirmed=True), trace(1)]
     write_traces(tmp_path / "traces.npz", written)
     for found, expected in zip(
         read_traces(tmp_path / "traces.npz"), written, strict=True
     ):
         assert torch.equal(found.coordinates, expected.coordinates)
         assert found.log_posterior == expected.log_posterior
-        assert found.sole == expected.sole
+        assert found.confirmed == expected.confirmed
 
 
 def test_no_trace_is_read_as_none(tmp_path):

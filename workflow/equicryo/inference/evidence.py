@@ -46,6 +46,11 @@ STRETCH = 9
 LEAST_DIFFERENCE = 1e-3
 """Variance of the difference of two residues in one place, over that of one of them."""
 
+DECISIVE = 0.9
+"""Share of a chain's residues that images show one by one, so that those of a wrong
+trace do not all look like what the sequence says: from 25 images a whole chain laid
+backwards does, and fewer are seen."""
+
 PLACEMENTS = 1e5
 """Places and orientations that a search tells apart, each a chance for noise."""
 
@@ -133,8 +138,8 @@ def judge_trace(trace: RefinedTrace, likelihood: ResidueLikelihood) -> str:
 def settle_verdict(traces: Sequence[RefinedTrace], evidence: Evidence) -> str:
     """Return what to make of a reconstruction from traces; see `Evidence.verdict`.
 
-    What one search of several alone has come to may be one wrong trace of many, however
-    well it fits: it is doubtful at best.
+    Where images show too few residues one by one, what one search alone has come to
+    may be one wrong trace of many, however well it fits: it is doubtful at best.
 
     Args:
         traces: best first; without any the verdict is to abstain.
@@ -142,7 +147,8 @@ def settle_verdict(traces: Sequence[RefinedTrace], evidence: Evidence) -> str:
     """
     if not traces:
         return "abstain"
-    if traces[0].sole and evidence.verdict == "found":
+    decisive = float(evidence.seen().float().mean()) >= DECISIVE
+    if evidence.verdict == "found" and not (decisive or traces[0].confirmed):
         return "doubtful"
     return evidence.verdict
 

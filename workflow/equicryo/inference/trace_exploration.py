@@ -11,7 +11,7 @@ Source: annealed importance moves of Markov chains; Neal 2001, arXiv:physics/980
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -47,6 +47,8 @@ class Explorer:
     ) -> RefinedTrace:
         """Refine posterior samples about a trace while likelihood and restraints gain.
 
+        What they come to from a confirmed trace counts as confirmed.
+
         Args:
             trace: at a maximum of them.
             likelihood: of the images.
@@ -67,4 +69,4 @@ class Explorer:
                 return trace
             gain = better.log_posterior - trace.log_posterior
             logger.info("explore: gain of %.1f nats", gain)
-            trace = better
+            trace = replace(better, confirmed=trace.confirmed)

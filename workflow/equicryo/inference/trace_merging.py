@@ -112,7 +112,7 @@ class Merger:
 
         Returns:
             Distinct traces, best first; none where all tell no more than noise. The
-            best is `sole` if no two searches came to it.
+            best is `confirmed` if two searches came to it.
         """
         traces = keep_distinct(list(known))
         ends = traces[:1]
@@ -131,8 +131,8 @@ class Merger:
             logger.info("merged, they end at %.1f", traces[0].log_posterior)
         if not traces:
             return []
-        sole = _count_near(ends, traces[0]) < AGREEING
-        return [replace(traces[0], sole=sole), *traces[1:]]
+        confirmed = _count_near(ends, traces[0]) >= AGREEING
+        return [replace(traces[0], confirmed=confirmed), *traces[1:]]
 
     def merge(self, traces: Sequence[RefinedTrace]) -> list[RefinedTrace]:
         """Anneal among the places of the best traces until they get no better.

@@ -9,7 +9,7 @@ proposes places (here).
 """
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -176,8 +176,7 @@ def trace_by_annealing(
         tell_nothing_fits(len(proposals.sequence_types))
         return []
     best, *others = traces
-    explored = search.explorer.explore(best, likelihood, refine)
-    return keep_distinct([replace(explored, sole=best.sole), *others])
+    return keep_distinct([search.explorer.explore(best, likelihood, refine), *others])
 
 
 def trace_proposals(

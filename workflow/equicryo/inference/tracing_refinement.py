@@ -28,13 +28,13 @@ class RefinedTrace:
         coordinates: Å.
         log_likelihood: of the images, but for a constant, nats.
         log_restraint: of the restraints, but for a constant, nats.
-        sole: whether one search of several alone came to it.
+        confirmed: whether two searches that know nothing of each other came to it.
     """
 
     coordinates: Float[Tensor, "residue 3"]
     log_likelihood: float
     log_restraint: float
-    sole: bool = False
+    confirmed: bool = False
 
     @property
     def log_posterior(self) -> float:

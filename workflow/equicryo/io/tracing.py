@@ -43,7 +43,7 @@ def write_traces(path: str | Path, traces: Sequence[RefinedTrace]) -> None:
         "coordinates": np.array([trace.coordinates.numpy() for trace in traces]),
         "log_likelihood": np.array([trace.log_likelihood for trace in traces]),
         "log_restraint": np.array([trace.log_restraint for trace in traces]),
-        "sole": np.array([trace.sole for trace in traces]),
+        "confirmed": np.array([trace.confirmed for trace in traces]),
     }
     write_arrays(path, arrays)
 
@@ -54,16 +54,16 @@ def read_traces(path: str | Path) -> list[RefinedTrace]:
     Raises:
         InputError: the file is missing or damaged.
     """
-    names = ("coordinates", "log_likelihood", "log_restraint", "sole")
+    names = ("coordinates", "log_likelihood", "log_restraint", "confirmed")
     columns = read_arrays(path, names)
     return [
         RefinedTrace(
             coordinates=torch.from_numpy(coordinates),
             log_likelihood=float(log_likelihood),
             log_restraint=float(log_restraint),
-            sole=bool(sole),
+            confirmed=bool(confirmed),
         )
-        for coordinates, log_likelihood, log_restraint, sole in zip(
+        for coordinates, log_likelihood, log_restraint, confirmed in zip(
             *(columns[name] for name in names), strict=True
         )
     ]
