@@ -105,7 +105,7 @@ class Merger:
     generator: np.random.Generator
 
     def search(self, known: Sequence[RefinedTrace]) -> list[RefinedTrace]:
-        """Search until two searches agree, or once more from all that was found.
+        """Search until two searches agree, or once more from all that they end in.
 
         Args:
             known: traces that another search has found, refined by the refiner.
@@ -127,7 +127,7 @@ class Merger:
             if _count_near(ends, traces[0]) == AGREEING:
                 break
         else:
-            traces = self.merge(traces)
+            traces = keep_distinct([*self.merge(ends), *traces])
             logger.info("merged, they end at %.1f", traces[0].log_posterior)
         if not traces:
             return []
