@@ -65,10 +65,20 @@ def test_searches_end_when_two_agree(refiner, truth, monkeypatch) -> None:
     right = refiner.refine(truth, 60)
     wrong = refiner.refine(truth[::-1].copy(), 60)
     assert wrong.log_posterior < right.log_posterior
+    # Nearer to the right one than to each other.
+    left, beyond = (
+        replace(
+            right,
+            coordinates=right.coordinates + shift,
+            log_likelihood=right.log_likelihood - 5.0,
+        )
+        for shift in (-1.0, 1.0)
+    )
     merger = make_merger(refiner, truth, replace(ANNEALING, searches=3))
     for ends, confirmed, merged in (
         ([[right], [right, wrong]], True, False),
         ([[right], [wrong], [right]], True, False),
+        ([[left], [beyond], [right]], True, False),
         # Two agree on what a third betters, and all are merged.
         ([[wrong], [wrong, right], [right], [right]], False, True),
         ([[wrong], [right], [wrong], [right, wrong]], False, True),

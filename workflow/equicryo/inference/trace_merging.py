@@ -124,7 +124,7 @@ class Merger:
             ends.append(found[0])
             traces = keep_distinct([*traces, *found])
             logger.info("search %d ends at %.1f", number, found[0].log_posterior)
-            if _count_near(ends, traces[0]) == AGREEING:
+            if _count_near(ends, traces[0]) >= AGREEING:
                 break
         else:
             traces = keep_distinct([*self.merge(ends), *traces])
