@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from equicryo.inference.order_annealing import (
-    Landscape,
-    anneal_order,
-    lay_out,
-    score_steps,
-    visit_greedily,
-)
+from equicryo.inference.order_annealing import anneal_order, visit_greedily
+from equicryo.inference.order_landscape import Landscape, lay_out, score_steps
 from equicryo.physics.pair_potential import PairPotential
 from equicryo.structure.trace_geometry import TraceGeometry, angle_bins, dihedral_bins
 

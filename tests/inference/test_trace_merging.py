@@ -9,7 +9,7 @@ import torch
 from equicryo.errors import InputError
 from equicryo.inference import trace_merging
 from equicryo.inference.blob_refinement import BlobRefiner
-from equicryo.inference.order_annealing import Landscape
+from equicryo.inference.order_landscape import Landscape
 from equicryo.inference.trace_merging import AnnealingConfig, Merger
 from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.physics.gain import KnownGain, UnknownGain

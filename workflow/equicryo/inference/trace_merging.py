@@ -20,13 +20,8 @@ from scipy.spatial.distance import cdist
 from equicryo.errors import InputError
 from equicryo.inference.blob_refinement import BlobRefiner
 from equicryo.inference.evidence import noise_limit
-from equicryo.inference.order_annealing import (
-    Landscape,
-    anneal_order,
-    lay_out,
-    score_steps,
-    visit_greedily,
-)
+from equicryo.inference.order_annealing import anneal_order, visit_greedily
+from equicryo.inference.order_landscape import Landscape, lay_out, score_steps
 from equicryo.inference.trace_threads import keep_distinct
 from equicryo.inference.tracing_refinement import GAIN, RefinedTrace
 from equicryo.structure.chain import VIRTUAL_BOND
