@@ -42,6 +42,7 @@ def make_merger(
         refiner=refiner,
         places=proposals.places,
         score_links=proposals.score_bonds,
+        improve=lambda trace: trace,
         geometry=spiral_geometry(),
         config=config,
         generator=np.random.default_rng(0),
@@ -107,6 +108,23 @@ def test_a_search_that_ends_where_another_did_agrees_with_it(
     monkeypatch.setattr(Merger, "merge", lambda *_: next(calls))
     best, *_ = merger.search([right])
     assert best.confirmed
+
+
+def test_what_searches_end_in_is_improved_before_it_is_compared(
+    refiner, truth, monkeypatch
+) -> None:
+    right = refiner.refine(truth, 60)
+    ends = [
+        replace(right, coordinates=right.coordinates + shift, log_likelihood=-1e3)
+        for shift in (-1.5, 1.5)
+    ]
+    merger = replace(make_merger(refiner, truth, ANNEALING), improve=lambda _: right)
+    calls = iter([[end] for end in ends])
+    monkeypatch.setattr(Merger, "merge", lambda *_: next(calls))
+    best, *others = merger.search([])
+    assert best.coordinates is right.coordinates
+    assert best.confirmed
+    assert others == ends
 
 
 def test_known_traces_are_kept_unless_a_better_one_is_found(refiner, truth) -> None:

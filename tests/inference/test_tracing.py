@@ -21,6 +21,7 @@ from equicryo.inference.bead_tracing import (
     trace_beads,
 )
 from equicryo.inference.diffusion import ScheduleConfig
+from equicryo.inference.evidence import judge_trace
 from equicryo.inference.likelihood import ResidueLikelihood, prepare_likelihood
 from equicryo.inference.mmps import MmpsConfig
 from equicryo.inference.orientation import OrientationConfig
@@ -201,11 +202,23 @@ def test_what_beads_do_not_find_is_traced_through_proposals(small, monkeypatch) 
     where = (small.problem.likelihood, small.normal, SEQUENCE, describe_search(small))
     best, *_ = trace_further([], *where)
     assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
-    assert best.confirmed
+    assert judge_trace(best, small.problem.likelihood) == "found"
     # Residues in each other's places: the proposals find the right ones.
     shifted = refine_trace(small.truth.roll(1, 0), small.problem.likelihood, 0)
     again, *_ = trace_further([shifted], *where)
     assert float(rmsd_unaligned(again.coordinates, small.truth)) < 0.1
+
+
+def test_what_is_strung_is_annealed_unless_images_show_it(small, monkeypatch) -> None:
+    monkeypatch.setattr(
+        tracing, "propose_candidates", lambda *_: propose_among_decoys(small.truth)
+    )
+    where = (small.problem.likelihood, small.normal, SEQUENCE, describe_search(small))
+    for verdict, confirmed in (("found", False), ("doubtful", True)):
+        monkeypatch.setattr(tracing, "judge_trace", lambda *_, v=verdict: v)
+        best, *_ = trace_further([], *where)
+        assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
+        assert best.confirmed == confirmed
 
 
 def test_what_beads_find_is_not_looked_for_again(small, monkeypatch) -> None:

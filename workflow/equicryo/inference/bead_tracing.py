@@ -214,6 +214,7 @@ def _anneal_beads(
         ),
         places=_list_places(beads, problem),
         score_links=lambda places: np.zeros((len(places), len(places))),
+        improve=lambda trace: trace,
         geometry=problem.geometry,
         config=config.annealing,
         generator=generator,

@@ -85,6 +85,7 @@ class Merger:
         refiner: of traces of the images.
         places: that are proposed, in the order of trust, Å.
         score_links: score of any two places being bonded but for their distance, nats.
+        improve: what a search ends in, before it is compared with others.
         geometry: of chains, through places.
         config: how long.
         generator: source of the randomness.
@@ -95,6 +96,7 @@ class Merger:
     score_links: Callable[
         [Float64[np.ndarray, "place 3"]], Float64[np.ndarray, "place place"]
     ]
+    improve: Callable[[RefinedTrace], RefinedTrace]
     geometry: TraceGeometry
     config: AnnealingConfig
     generator: np.random.Generator
@@ -116,13 +118,14 @@ class Merger:
             found = self.merge([])
             if not found:
                 break
-            ends.append(found[0])
-            traces = keep_distinct([*traces, *found])
-            logger.info("search %d ends at %.1f", number, found[0].log_posterior)
+            ends.append(self.improve(found[0]))
+            traces = keep_distinct([*traces, ends[-1], *found])
+            logger.info("search %d ends at %.1f", number, ends[-1].log_posterior)
             if _count_near(ends, traces[0]) >= AGREEING:
                 break
         else:
-            traces = keep_distinct([*self.merge(ends), *traces])
+            merged = self.merge(ends)
+            traces = keep_distinct([self.improve(merged[0]), *merged, *traces])
             logger.info("merged, they end at %.1f", traces[0].log_posterior)
         if not traces:
             return []

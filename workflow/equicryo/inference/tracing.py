@@ -135,10 +135,10 @@ def trace_further(
         return trace_proposals(likelihood, proposals, search)
     weights = residue_electrons(sequence)
     refiner = prepare_refiner(normal, weights, likelihood, search.turns)
-    return trace_by_annealing(traces, refiner, likelihood, proposals, search)
+    return trace_blobs(traces, refiner, likelihood, proposals, search)
 
 
-def trace_by_annealing(
+def trace_blobs(
     beads: list[RefinedTrace],
     refiner: BlobRefiner,
     likelihood: ResidueLikelihood,
@@ -147,12 +147,15 @@ def trace_by_annealing(
 ) -> list[RefinedTrace]:
     """Trace a chain of one blob a residue through places that a network proposes.
 
+    What is strung through them is often the chain. Where the images do not show so
+    residue by residue, annealing searches until it comes to the same.
+
     Args:
         beads: traces through beads.
         refiner: of traces.
         likelihood: of the images.
         proposals: places, and what the network says of residues and bonds there.
-        search: how long, and what explores about the best.
+        search: how widely and how long, and what explores about the best.
 
     Returns:
         As from `trace_beads`, at maxima of likelihood, restraints and turns.
@@ -162,21 +165,28 @@ def trace_by_annealing(
     def refine(chain: Tensor) -> RefinedTrace:
         return refiner.refine(chain.double().numpy(), steps)
 
+    def explore(trace: RefinedTrace) -> RefinedTrace:
+        return search.explorer.explore(trace, likelihood, refine)
+
     merger = Merger(
         refiner=refiner,
         places=proposals.places,
         score_links=proposals.score_bonds,
+        improve=explore,
         geometry=search.geometry,
         config=search.annealing,
         generator=search.generator,
     )
-    known = merger.keep_telling(refine(trace.coordinates) for trace in beads)
-    traces = merger.search(known)
+    strung = search_proposals(likelihood, proposals, search.geometry, search.config)
+    refined = (refine(trace.coordinates) for trace in (*beads, *strung))
+    traces = keep_distinct(merger.keep_telling(refined))
+    if traces:
+        traces = keep_distinct([explore(traces[0]), *traces])
+    if not traces or judge_trace(traces[0], likelihood) != "found":
+        traces = merger.search(traces)
     if not traces:
         tell_nothing_fits(len(proposals.sequence_types))
-        return []
-    best, *others = traces
-    return keep_distinct([search.explorer.explore(best, likelihood, refine), *others])
+    return traces
 
 
 def trace_proposals(
@@ -196,6 +206,8 @@ def trace_proposals(
     """
     config = search.config
     traces = search_proposals(likelihood, proposals, search.geometry, config)
+    if not traces:
+        tell_nothing_fits(len(proposals.sequence_types))
     best, others = traces[: config.refined], traces[config.refined :]
     mended = [_improve(trace, likelihood, search) for trace in best]
     return keep_distinct([*mended, *others])
@@ -244,6 +256,5 @@ def search_proposals(
         telling = (t for t in found if judge_trace(t, likelihood) != "abstain")
         traces = keep_distinct([*traces, *telling])
         if not traces:
-            tell_nothing_fits(residues)
             break
     return traces

@@ -40,7 +40,7 @@ PIXEL_SIZES = (1.19, 1.31)
 TYPICAL_VOXEL = 1.25
 
 TOTAL_SNR = (1.0, 300.0)
-IMAGES = (30.0, 3000.0)
+IMAGES = (10.0, 3000.0)
 LOWEST_DEFOCUS = (3000.0, 15000.0)
 """Ranges of log-uniform laws; Å."""
 

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 WEIGHT_DECAY = 0.01
 ADAM_DECAYS = (0.9, 0.98)
 
-HELD_OUT_SNR = (10.0, 30.0, 100.0)
+HELD_OUT_SNR = (3.0, 10.0, 30.0, 100.0)
 """Total SNR of the test on held-out chains."""
 
 HELD_OUT_MOLECULES = 20
