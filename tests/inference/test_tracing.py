@@ -16,6 +16,7 @@ from equicryo.inference import trace_mending, tracing
 from equicryo.inference.bead_tracing import (
     BeadProblem,
     BeadTracingConfig,
+    anneal_beads,
     describe_bead_problem,
     read_bead_config,
     trace_beads,
@@ -84,7 +85,6 @@ CONFIG = BeadTracingConfig(
     refined=2,
     rounds=3,
     search=SearchConfig(rounds=30, beam=300, variants=4, traces=3),
-    annealing=ANNEALING,
 )
 PROPOSAL_CONFIG = ProposalTracingConfig(
     places=(1.5, 2.0), refinement_steps=80, refined=2, search=CONFIG.search
@@ -115,20 +115,21 @@ def small() -> Small:
 
 @pytest.mark.slow
 def test_a_noise_free_map_is_traced_exactly(small) -> None:
-    generator = np.random.default_rng(9)
-    best, *others = trace_beads(small.problem, CONFIG, generator=generator)
+    best, *others = trace_beads(small.problem, CONFIG)
     # The restraints pull the chain's bonds towards 3.8 Å against the images.
     assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
     assert all(other.log_posterior < best.log_posterior for other in others)
 
 
-def test_beads_that_no_string_does_for_are_annealed(small) -> None:
-    # A beam that keeps one partial trace loses its way.
-    narrow = replace(CONFIG.search, rounds=1, beam=1, variants=1)
-    config = replace(CONFIG, rounds=1, search=narrow)
+def test_beads_are_annealed_unless_images_show_their_string(small) -> None:
+    # Residues in each other's places.
+    wrong = refine_trace(small.truth.roll(1, 0), small.problem.likelihood, 0)
     generator = np.random.default_rng(9)
-    best, *_ = trace_beads(small.problem, config, generator=generator)
-    assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
+    where = (small.problem, CONFIG, ANNEALING)
+    found = anneal_beads([wrong], *where, generator=generator)
+    assert float(rmsd_unaligned(found[0].coordinates, small.truth)) < 0.1
+    assert found[0].confirmed
+    assert anneal_beads(found[:1], *where, generator=generator) == found[:1]
 
 
 def scattered() -> np.ndarray:
@@ -249,8 +250,9 @@ def test_beads_that_explain_noise_are_no_trace(small) -> None:
     noise, likelihood = draw_noise(small)
     geometry = small.problem.geometry
     problem = describe_bead_problem(likelihood, noise, SEQUENCE, geometry, CONFIG)
+    assert trace_beads(problem, CONFIG) == []
     generator = np.random.default_rng(9)
-    assert trace_beads(problem, CONFIG, generator=generator) == []
+    assert anneal_beads([], problem, CONFIG, ANNEALING, generator=generator) == []
 
 
 def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small, monkeypatch) -> None:
@@ -266,7 +268,7 @@ def test_a_chain_that_the_network_sees_in_noise_is_no_trace(small, monkeypatch) 
 def test_settings_of_each_config_are_read(name) -> None:
     path = Path(__file__).parents[2] / f"config/{name}.yaml"
     tracing = yaml.safe_load(path.read_text())["tracing"]
-    beads = read_bead_config(tracing["beads"], tracing["annealing"])
+    beads = read_bead_config(tracing["beads"])
     proposals = read_proposal_config(tracing["proposals"])
     assert beads.beads == tuple(tracing["beads"]["beads"])
     assert proposals.places == tuple(tracing["proposals"]["places"])

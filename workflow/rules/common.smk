@@ -266,9 +266,10 @@ def traces_file(wildcards):
     return f"{RESULTS}/traces/{wildcards.dataset}/traces.npz" if traced else []
 
 
-def unlearned_file(wildcards):
-    """Return the traces through beads beside a reconstruction from traces."""
-    return beads_file(wildcards) if wildcards.prior in TRACED_PRIORS else []
+def control_file(wildcards):
+    """Return what is traced with nothing learnt, beside a reconstruction from traces."""
+    controlled = wildcards.dataset in BEADED and wildcards.prior in TRACED_PRIORS
+    return f"{RESULTS}/traces/{wildcards.dataset}/control.npz" if controlled else []
 
 
 def inferred_scale(wildcards):

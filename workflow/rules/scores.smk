@@ -62,7 +62,7 @@ rule score_reconstruction:
         card=f"{RESULTS}/priors/{{prior}}/card.json",
         scale=inferred_scale,
         traces=traces_file,
-        beads=unlearned_file,
+        control=control_file,
     output:
         score=f"{RECONSTRUCTION}/score.csv",
         samples=f"{RECONSTRUCTION}/samples.csv",

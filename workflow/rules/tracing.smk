@@ -67,6 +67,33 @@ rule trace_beads:
     threads: 1
     resources:
         mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        settings=config["tracing"]["beads"],
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
+        code=fingerprint("trace_beads"),
+    script:
+        "../scripts/trace_beads.py"
+
+
+rule anneal_beads:
+    input:
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
+        geometry=f"{RESULTS}/tracing/candidate_geometry.npz",
+        beads=f"{RESULTS}/traces/{{dataset}}/beads.npz",
+    output:
+        traces=f"{RESULTS}/traces/{{dataset}}/control.npz",
+    log:
+        f"{RESULTS}/logs/anneal_beads/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/anneal_beads/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=one_of(BEADED),
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
         runtime=minutes(60),
     params:
         settings=config["tracing"]["beads"],
@@ -74,9 +101,9 @@ rule trace_beads:
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,
         seed=config["seed"],
-        code=fingerprint("trace_beads"),
+        code=fingerprint("anneal_beads"),
     script:
-        "../scripts/trace_beads.py"
+        "../scripts/anneal_beads.py"
 
 
 rule trace_chain:

@@ -33,7 +33,7 @@ log_to(snakemake.log[0])
 logging.getLogger("equicryo.inference").setLevel(logging.ERROR)
 torch.set_num_threads(snakemake.threads)
 files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
-config = read_bead_config(params.beads, params.search["annealing"])
+config = read_bead_config(params.beads)
 geometry, normal = read_geometry(files.geometry), read_normal(files.normal)
 chain = read_chain(files.truth)
 truth = torch.from_numpy(chain.coordinates)
@@ -55,7 +55,7 @@ for name, scenario in SCENARIOS.items():
         search = read_proposal_search(
             files, params.search, sequence, generator=generator
         )
-        traces = trace_beads(problem, config, generator=search.generator)
+        traces = trace_beads(problem, config)
         traces = trace_further(traces, likelihood, images, sequence, search)
         verdict = judge(scenario, traces, truth, likelihood)
         rows.append({"scenario": name, "set": number, **verdict})

@@ -32,8 +32,8 @@ draws = torch.from_numpy(read_arrays(files.draws, ["coordinates"])["coordinates"
 scores = score_samples(samples, truth)
 generator = derive_generator(params.seed, "score_reconstruction", *wildcards)
 controls = score_controls(samples, truth, scale * draws.double(), generator=generator)
-traces, beads = (
-    read_traces(path) if path else [] for path in (files.traces, files.beads)
+traces, control = (
+    read_traces(path) if path else [] for path in (files.traces, files.control)
 )
 steps = read_table(files.diagnostics)
 row = complete_row(
@@ -46,7 +46,7 @@ row = complete_row(
         **read_document(files.evidence),
         "crlb_rmsd": float(read_document(files.bound)["crlb_rmsd"] or "inf"),
         "trace_rmsd": score_trace(traces, truth),
-        "beads_rmsd": score_trace(beads, truth),
+        "beads_rmsd": score_trace(control, truth),
         "nfe": max(
             (int(step["nfe"]) for step in read_table(files.diagnostics)), default=0
         ),

@@ -14,18 +14,15 @@ from equicryo.io.points import read_points
 from equicryo.io.tracing import read_geometry, write_traces
 from equicryo.physics.gain import gain_of
 from equicryo.physics.residue_density import single_blobs
-from equicryo.seeds import derive_generator, numpy_generator
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 files, params = snakemake.input, snakemake.params
-config = read_bead_config(params.settings, params.annealing)
+config = read_bead_config(params.settings)
 
 chain, normal = read_points(files.points), read_normal(files.normal)
 density = single_blobs(chain.sequence, params.density["residue_width"])
 likelihood = prepare_likelihood(normal, density, gain_of(measured=params.measured), ())
 geometry = read_geometry(files.geometry)
 problem = describe_bead_problem(likelihood, normal, chain.sequence, geometry, config)
-generator = derive_generator(params.seed, "trace_beads", *snakemake.wildcards)
-traces = trace_beads(problem, config, generator=numpy_generator(generator))
-write_traces(snakemake.output.traces, traces)
+write_traces(snakemake.output.traces, trace_beads(problem, config))

@@ -1,8 +1,8 @@
 """Tracing through beads that explain the images, with no part that was learnt.
 
 Where every residue is one blob, beads without an order explain the images. The best
-thread through them is refined, and is where the beads of the next round start. Where
-that does not do, as with few images, their orders are annealed.
+thread through them is refined, and is where the beads of the next round start. What
+longer search finds without a prior, as with few images, their annealed orders tell.
 """
 
 import logging
@@ -71,7 +71,6 @@ class BeadTracingConfig:
         refined: traces of each round that are refined.
         rounds: at most.
         search: how widely.
-        annealing: how long, where the best of these traces is not what images show.
     """
 
     bead_width: float
@@ -83,17 +82,12 @@ class BeadTracingConfig:
     refined: int
     rounds: int
     search: SearchConfig
-    annealing: AnnealingConfig
 
 
-def read_bead_config(block: dict, annealing: dict) -> BeadTracingConfig:
-    """Build the settings from validated blocks of the config."""
-    settings = {
-        "beads": tuple(block["beads"]),
-        "search": SearchConfig(**block["search"]),
-        "annealing": AnnealingConfig(**annealing),
-    }
-    return BeadTracingConfig(**{**block, **settings})
+def read_bead_config(block: dict) -> BeadTracingConfig:
+    """Build the settings from a validated block of the config."""
+    beads, search = tuple(block["beads"]), SearchConfig(**block["search"])
+    return BeadTracingConfig(**{**block, "beads": beads, "search": search})
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,33 +146,18 @@ def describe_bead_problem(
     )
 
 
-def trace_beads(
-    problem: BeadProblem, config: BeadTracingConfig, *, generator: np.random.Generator
-) -> list[RefinedTrace]:
-    """Trace a chain through beads that explain its images.
+def trace_beads(problem: BeadProblem, config: BeadTracingConfig) -> list[RefinedTrace]:
+    """String beads together, relax them again about the best string, and so on.
 
     Args:
         problem: images, sequence and geometry.
         config: how widely.
-        generator: of annealing.
 
     Returns:
         Distinct traces at local maxima of likelihood and restraints, best first; none
         where no chain can be strung through what explains the images, as in images of
         noise alone.
     """
-    traces = _string_beads(problem, config)
-    if not traces or judge_trace(traces[0], problem.likelihood) != "found":
-        traces = _anneal_beads(traces, problem, config, generator)
-    if not traces:
-        tell_nothing_fits(len(problem.weights))
-    return traces
-
-
-def _string_beads(
-    problem: BeadProblem, config: BeadTracingConfig
-) -> list[RefinedTrace]:
-    """String beads together, relax them again about the best, and so on."""
     traces: list[RefinedTrace] = []
     ranking, earlier = problem.places, []
     for number in range(1, config.rounds + 1):
@@ -188,7 +167,8 @@ def _string_beads(
         before = traces[0].log_posterior if traces else -np.inf
         traces = keep_distinct([*traces, *found])
         if not traces:
-            return []
+            tell_nothing_fits(len(problem.weights))
+            break
         gain = traces[0].log_posterior - before
         logger.info("round %d: log posterior %.1f", number, traces[0].log_posterior)
         if gain < SETTLED:
@@ -199,13 +179,28 @@ def _string_beads(
     return traces
 
 
-def _anneal_beads(
-    known: list[RefinedTrace],
+def anneal_beads(
+    strung: list[RefinedTrace],
     problem: BeadProblem,
     config: BeadTracingConfig,
+    annealing: AnnealingConfig,
+    *,
     generator: np.random.Generator,
 ) -> list[RefinedTrace]:
-    """Search the orders of the first beads."""
+    """Search the orders of beads too, unless the images show what is strung of them.
+
+    Args:
+        strung: of `trace_beads`.
+        problem: images, sequence and geometry.
+        config: of the beads.
+        annealing: how long.
+        generator: of annealing.
+
+    Returns:
+        As from `trace_beads`.
+    """
+    if strung and judge_trace(strung[0], problem.likelihood) == "found":
+        return strung
     beads = _relax_pools(problem.places, problem, config)
     # Refined by bonds and contacts alone, as strings of them are.
     merger = Merger(
@@ -216,10 +211,10 @@ def _anneal_beads(
         score_links=lambda places: np.zeros((len(places), len(places))),
         improve=lambda trace: trace,
         geometry=problem.geometry,
-        config=config.annealing,
+        config=annealing,
         generator=generator,
     )
-    return keep_distinct([*merger.search(merger.keep_telling(known)), *known])
+    return keep_distinct([*merger.search(merger.keep_telling(strung)), *strung])
 
 
 def _relax_pools(
