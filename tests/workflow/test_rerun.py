@@ -158,7 +158,7 @@ def test_published_run_can_be_planned(checkout):
     # Six stacks of 10,000 images, five of one chunk, 27 of 1,000 images.
     assert planned["simulate_images"] == 6 * 20 + 5 + 27 * 2
     # Whole chunks are shared: 20 of each large stack and 2 of the next, and parts.
-    parts = 6 + 3 + 4 + 2 * 3 + 8 * 3 + 10 * 6 + 2 + 8 * 2 + 2 + 3
+    parts = 6 + 3 + 4 + 2 * 3 + 8 * 3 + 10 * 7 + 2 + 8 * 2 + 2 + 3
     assert planned["compress_images"] == 6 * 20 + 27 * 2 + parts
 
 
