@@ -115,22 +115,26 @@ class Merger:
         ends = traces[:1]
         for number in range(1, self.config.searches + 1):
             # What one search knew of another's end would not be found twice.
-            found = self.merge([])
+            found = self._search_once([])
             if not found:
                 break
-            ends.append(self.improve(found[0]))
-            traces = keep_distinct([*traces, ends[-1], *found])
-            logger.info("search %d ends at %.1f", number, ends[-1].log_posterior)
+            ends.append(found[0])
+            traces = keep_distinct([*traces, *found])
+            logger.info("search %d ends at %.1f", number, found[0].log_posterior)
             if _count_near(ends, traces[0]) >= AGREEING:
                 break
         else:
-            merged = self.merge(ends)
-            traces = keep_distinct([self.improve(merged[0]), *merged, *traces])
+            traces = keep_distinct([*self._search_once(ends), *traces])
             logger.info("merged, they end at %.1f", traces[0].log_posterior)
         if not traces:
             return []
         confirmed = _count_near(ends, traces[0]) >= AGREEING
         return [replace(traces[0], confirmed=confirmed), *traces[1:]]
+
+    def _search_once(self, traces: Sequence[RefinedTrace]) -> list[RefinedTrace]:
+        """Merge, and put before what is found the best of it, improved."""
+        found = self.merge(traces)
+        return [self.improve(found[0]), *found] if found else []
 
     def merge(self, traces: Sequence[RefinedTrace]) -> list[RefinedTrace]:
         """Anneal among the places of the best traces until they get no better.
