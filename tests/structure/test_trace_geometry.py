@@ -67,3 +67,13 @@ def test_densities_are_normalised() -> None:
     assert (np.exp(geometry.distance) * shells).sum() == pytest.approx(1.0)
     assert np.exp(geometry.start).mean() == pytest.approx(1.0)
     np.testing.assert_allclose(np.exp(geometry.turn).mean((1, 2)), 1.0)
+
+
+def test_without_dihedrals_a_helix_has_no_hand() -> None:
+    geometry = measure_geometry(
+        chain_set(helix(200)), 0.05, generator=torch.Generator().manual_seed(0)
+    )
+    flat = geometry.without_dihedrals()
+    assert (np.ptp(flat.turn, axis=(0, 2)) == 0.0).all()
+    assert flat.turn[0, :, 0].tolist() == geometry.start.tolist()
+    assert flat.distance is geometry.distance

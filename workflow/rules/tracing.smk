@@ -77,18 +77,17 @@ rule trace_beads:
         "../scripts/trace_beads.py"
 
 
-rule anneal_beads:
+rule trace_control:
     input:
         normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
         points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
         geometry=f"{RESULTS}/tracing/candidate_geometry.npz",
-        beads=f"{RESULTS}/traces/{{dataset}}/beads.npz",
     output:
         traces=f"{RESULTS}/traces/{{dataset}}/control.npz",
     log:
-        f"{RESULTS}/logs/anneal_beads/{{dataset}}.log",
+        f"{RESULTS}/logs/trace_control/{{dataset}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/anneal_beads/{{dataset}}.tsv"
+        f"{RESULTS}/benchmarks/trace_control/{{dataset}}.tsv"
     wildcard_constraints:
         dataset=one_of(BEADED),
     threads: 1
@@ -101,9 +100,9 @@ rule anneal_beads:
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,
         seed=config["seed"],
-        code=fingerprint("anneal_beads"),
+        code=fingerprint("trace_control"),
     script:
-        "../scripts/anneal_beads.py"
+        "../scripts/trace_control.py"
 
 
 rule trace_chain:

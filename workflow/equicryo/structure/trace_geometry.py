@@ -8,7 +8,7 @@ Source: Oldfield & Hubbard 1990, doi:10.1002/prot.340080406, for Cα angles and 
     as a description of the backbone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -45,6 +45,11 @@ class TraceGeometry:
     distance: Float64[np.ndarray, " distance_bin"]
     start: Float64[np.ndarray, " angle_bin"]
     turn: Float64[np.ndarray, "angle_bin angle_bin dihedral_bin"]
+
+    def without_dihedrals(self) -> "TraceGeometry":
+        """Return the same of chains whose turns have nothing to do with each other."""
+        even = np.broadcast_to(self.start[:, None], self.turn.shape)
+        return replace(self, turn=even.copy())
 
 
 def measure_geometry(
