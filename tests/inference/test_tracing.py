@@ -32,6 +32,7 @@ from equicryo.inference.tracing import (
     ProposalSearch,
     ProposalTracingConfig,
     read_proposal_config,
+    search_proposals,
     trace_further,
     trace_proposals,
 )
@@ -133,6 +134,17 @@ def test_where_no_chain_fits_nothing_is_traced(small) -> None:
     grid = propose(small.truth, scattered())
     search = describe_search(small)
     assert trace_proposals(small.problem.likelihood, grid, search) == []
+
+
+def test_more_places_are_searched_where_fewer_hold_no_chain(small) -> None:
+    places = np.concatenate((scattered()[:30], small.truth.numpy()))
+    proposals = propose(small.truth, places)
+    likelihood, geometry = small.problem.likelihood, small.problem.geometry
+    few = replace(PROPOSAL_CONFIG, places=(1.5,))
+    assert search_proposals(likelihood, proposals, geometry, few) == []
+    more = replace(PROPOSAL_CONFIG, places=(1.5, 2.5))
+    best, *_ = search_proposals(likelihood, proposals, geometry, more)
+    assert float(rmsd_unaligned(best.coordinates, small.truth)) < 0.1
 
 
 def make_explorer() -> Explorer:

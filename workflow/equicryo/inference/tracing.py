@@ -255,6 +255,4 @@ def search_proposals(
         # The network sees chains in noise too.
         telling = (t for t in found if judge_trace(t, likelihood) != "abstain")
         traces = keep_distinct([*traces, *telling])
-        if not traces:
-            break
     return traces
