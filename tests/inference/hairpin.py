@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from equicryo.inference.blob_refinement import BlobRefiner
+from equicryo.inference.likelihood import ResidueLikelihood, prepare_likelihood
 from equicryo.inference.proposals import Proposals
 from equicryo.inference.trace_merging import AnnealingConfig
 from equicryo.physics.density import gaussian_volume
@@ -11,6 +12,7 @@ from equicryo.physics.gain import KnownGain
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import prepare_operator
 from equicryo.physics.pair_potential import prepare_potential
+from equicryo.physics.residue_density import single_blobs
 from equicryo.structure.bonds import repair_bonds
 from equicryo.structure.chain import VIRTUAL_BOND
 from equicryo.structure.chain_set import COORDINATE_STEP, ChainSet
@@ -66,6 +68,11 @@ def noise_free(chain: np.ndarray, total: float) -> NormalEquations:
     volume = gaussian_volume(torch.from_numpy(chain), weights, WIDTH, EDGE, PIXEL_SIZE)
     b = prepare_operator(normal).convolve(volume)
     return NormalEquations(**{**vars(normal), "b": b})
+
+
+def make_likelihood(normal: NormalEquations) -> ResidueLikelihood:
+    """Of the small chain in images of known intensity."""
+    return prepare_likelihood(normal, single_blobs(SEQUENCE, WIDTH), KnownGain(), ())
 
 
 def spiral_geometry() -> TraceGeometry:

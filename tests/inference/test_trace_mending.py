@@ -6,7 +6,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from equicryo.inference import trace_mending
-from equicryo.inference.likelihood import ResidueLikelihood, prepare_likelihood
+from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.trace_mending import (
     crank_residues,
     mend_trace,
@@ -14,11 +14,9 @@ from equicryo.inference.trace_mending import (
     swing_ends,
 )
 from equicryo.inference.tracing_refinement import refine_trace
-from equicryo.physics.gain import KnownGain
-from equicryo.physics.residue_density import single_blobs
 from equicryo.structure.superposition import rmsd_unaligned
 
-from .hairpin import SEQUENCE, WIDTH, hairpin, noise_free, spiral
+from .hairpin import hairpin, make_likelihood, noise_free, spiral
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +26,7 @@ def truth() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def likelihood() -> ResidueLikelihood:
-    normal = noise_free(hairpin(), 2.0)
-    return prepare_likelihood(normal, single_blobs(SEQUENCE, WIDTH), KnownGain(), ())
+    return make_likelihood(noise_free(hairpin(), 2.0))
 
 
 @pytest.fixture

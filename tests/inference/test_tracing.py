@@ -22,7 +22,7 @@ from equicryo.inference.bead_tracing import (
 )
 from equicryo.inference.diffusion import ScheduleConfig
 from equicryo.inference.evidence import judge_trace
-from equicryo.inference.likelihood import ResidueLikelihood, prepare_likelihood
+from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.mmps import MmpsConfig
 from equicryo.inference.orientation import OrientationConfig
 from equicryo.inference.trace_exploration import Explorer
@@ -50,9 +50,7 @@ from equicryo.models.prior import Prior
 from equicryo.models.proposer import Proposer, ProposerConfig
 from equicryo.models.proposer_examples import fitting_edge
 from equicryo.models.transformer import NetworkConfig, initialise
-from equicryo.physics.gain import KnownGain
 from equicryo.physics.normal_equations import NormalEquations, coarsen
-from equicryo.physics.residue_density import single_blobs
 from equicryo.structure.residues import residue_types
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.turn_potential import fit_potential
@@ -62,6 +60,7 @@ from .hairpin import (
     SEQUENCE,
     WIDTH,
     hairpin,
+    make_likelihood,
     noise_free,
     propose,
     propose_among_decoys,
@@ -96,8 +95,7 @@ def small() -> Small:
     assert len(SEQUENCE) == len(hairpin())
     truth = hairpin()
     normal = noise_free(truth, 2.0)
-    density = single_blobs(SEQUENCE, WIDTH)
-    likelihood = prepare_likelihood(normal, density, KnownGain(), ())
+    likelihood = make_likelihood(normal)
     geometry = spiral_geometry()
     return Small(
         truth=torch.from_numpy(truth),
@@ -239,8 +237,7 @@ def draw_noise(small: Small) -> tuple[NormalEquations, ResidueLikelihood]:
     generator = torch.Generator().manual_seed(4)
     nothing = torch.zeros_like(small.normal.b)
     noise = redraw_images(small.normal, nothing, generator=generator)
-    density = single_blobs(SEQUENCE, WIDTH)
-    return noise, prepare_likelihood(noise, density, KnownGain(), ())
+    return noise, make_likelihood(noise)
 
 
 def test_beads_that_explain_noise_are_no_trace(small) -> None:

@@ -8,6 +8,7 @@ from equicryo.structure.trace_geometry import (
     ANGLE_BINS,
     DIHEDRAL_BINS,
     DISTANCE_EDGES,
+    TraceGeometry,
     angle_bins,
     dihedral_bins,
     measure_geometry,
@@ -29,6 +30,12 @@ def chain_set(chain: np.ndarray) -> ChainSet:
     )
 
 
+def helix_geometry() -> TraceGeometry:
+    return measure_geometry(
+        chain_set(helix(200)), 0.05, generator=torch.Generator().manual_seed(0)
+    )
+
+
 def test_bins_agree_with_biopython() -> None:
     points = np.random.default_rng(0).normal(size=(300, 4, 3))
     angles = angle_bins(points[:, 0], points[:, 1], points[:, 2])
@@ -42,9 +49,7 @@ def test_bins_agree_with_biopython() -> None:
 
 
 def test_a_helix_is_recognised_and_its_mirror_image_is_not() -> None:
-    geometry = measure_geometry(
-        chain_set(helix(200)), 0.05, generator=torch.Generator().manual_seed(0)
-    )
+    geometry = helix_geometry()
     chain = helix(8)
     score = {}
     for name, hand in (("right", 1.0), ("left", -1.0)):
@@ -70,9 +75,7 @@ def test_densities_are_normalised() -> None:
 
 
 def test_without_dihedrals_a_helix_has_no_hand() -> None:
-    geometry = measure_geometry(
-        chain_set(helix(200)), 0.05, generator=torch.Generator().manual_seed(0)
-    )
+    geometry = helix_geometry()
     flat = geometry.without_dihedrals()
     assert (np.ptp(flat.turn, axis=(0, 2)) == 0.0).all()
     assert flat.turn[0, :, 0].tolist() == geometry.start.tolist()

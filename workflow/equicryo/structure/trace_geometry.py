@@ -48,8 +48,8 @@ class TraceGeometry:
 
     def without_dihedrals(self) -> "TraceGeometry":
         """Return the same of chains whose turns have nothing to do with each other."""
-        even = np.broadcast_to(self.start[:, None], self.turn.shape)
-        return replace(self, turn=even.copy())
+        turn = np.broadcast_to(self.start[:, None], self.turn.shape)
+        return replace(self, turn=turn.copy())
 
 
 def measure_geometry(
