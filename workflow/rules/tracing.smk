@@ -96,7 +96,7 @@ rule trace_control:
         runtime=minutes(60),
     params:
         settings=config["tracing"]["beads"],
-        annealing=config["tracing"]["annealing"],
+        annealing={**config["tracing"]["annealing"], **config["tracing"]["control"]},
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,
         seed=config["seed"],
