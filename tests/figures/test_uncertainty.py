@@ -2,7 +2,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from equicryo.figures.uncertainty import draw_coverage_by_level, draw_spread_skill
+from equicryo.figures.uncertainty import (
+    draw_coverage_by_level,
+    draw_ranks,
+    draw_regions_by_level,
+    draw_spread_skill,
+)
 
 COVERAGE = pd.DataFrame(
     {
@@ -39,3 +44,21 @@ def test_errors_are_drawn_against_predicted_ones():
     (low, same), (high, also) = honest.get_xydata()
     assert (low, high) == (same, also)
     assert low < 0.1 < 0.4 < high
+
+
+def test_regions_are_drawn_beside_the_honest_line():
+    axes = Figure().subplots()
+    rows = {"study": ["images"] * 2, "level": [0.3, 0.6], "residues": [0.2, 0.5]}
+    draw_regions_by_level(axes, pd.DataFrame(rows))
+    honest, curve = axes.lines
+    np.testing.assert_allclose(honest.get_xydata(), [[0, 0], [1, 1]])
+    np.testing.assert_allclose(curve.get_xydata(), [[0.3, 0.2], [0.6, 0.5]])
+
+
+def test_ranks_are_drawn_beside_even_ones():
+    axes = Figure().subplots()
+    rows = {"study": ["images"] * 2, "rank": [0.25, 0.75], "density": [0.9, 1.1]}
+    draw_ranks(axes, pd.DataFrame(rows))
+    even, curve = axes.lines
+    assert set(even.get_ydata()) == {1.0}
+    np.testing.assert_allclose(curve.get_xydata(), [[0.25, 0.9], [0.75, 1.1]])

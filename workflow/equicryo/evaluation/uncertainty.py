@@ -6,12 +6,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from equicryo.evaluation.coverage import (
+    expected_coverage,
+    parameter_ranks,
+    region_ranks,
+)
 from equicryo.evaluation.proper_scores import spread_skill
 from equicryo.evaluation.scores import coordinate_coverage
 
 COVERAGE_COLUMNS = ("study", "level", "coverage", "least", "largest", "reconstructions")
 """`coverage`: mean over reconstructions of the share of true coordinates in intervals
 of probability `level`; `least` and `largest` of any of them."""
+
+REGION_COLUMNS = ("study", "level", "residues")
+"""`residues`: share of them whose true place lies in the credible region of probability
+`level` about the mean of half of the samples, by the distances of the other half."""
+
+RANK_COLUMNS = ("study", "rank", "density")
+"""Rank of true coordinates among their samples, over the number of ranks, and how often
+it is theirs over how often it should be."""
 
 SKILL_COLUMNS = ("study", "predicted", "actual")
 """Root mean square errors of the posterior mean in a bin of residues of like spread, as
@@ -32,6 +45,52 @@ def coverage_rows(study: str, ensembles: Sequence[Ensemble]) -> list[dict[str, o
         values = (sum(shares) / len(shares), min(shares), max(shares), len(shares))
         rows.append(dict(zip(COVERAGE_COLUMNS, (study, level, *values), strict=True)))
     return rows
+
+
+def region_rows(study: str, ensembles: Sequence[Ensemble]) -> list[dict[str, object]]:
+    """Return the coverage of regions of whole residues, rows of `REGION_COLUMNS`.
+
+    Args:
+        study: its name.
+        ensembles: of equally many samples.
+
+    Source: Lemos et al. 2023, arXiv:2302.03026 (TARP); see `coverage.region_ranks`.
+    """
+    ranks = []
+    for samples, truth in ensembles:
+        centre, others = samples.tensor_split(2)
+        ranks.append(region_ranks(others.swapaxes(0, 1), truth, centre.mean(0)))
+    count = len(others)
+    levels = [rank / (count + 1) for rank in range(1, count + 1)]
+    shares = expected_coverage(torch.cat(ranks), count, levels)
+    return [
+        dict(zip(REGION_COLUMNS, (study, level, share), strict=True))
+        for level, share in zip(levels, shares, strict=True)
+    ]
+
+
+def rank_rows(study: str, ensembles: Sequence[Ensemble]) -> list[dict[str, object]]:
+    """Return how often true coordinates have each rank, rows of `RANK_COLUMNS`.
+
+    A hollow is too narrow a posterior, a hill one too wide, a slope a bias.
+
+    Args:
+        study: its name.
+        ensembles: of equally many samples.
+
+    Source: Talts et al. 2018, arXiv:1804.06788 (simulation-based calibration).
+    """
+    ranks = [
+        parameter_ranks(samples.movedim(0, 1), truth).flatten()
+        for samples, truth in ensembles
+    ]
+    count = len(ensembles[0][0]) + 1
+    density = torch.bincount(torch.cat(ranks), minlength=count).double()
+    density *= count / density.sum()
+    return [
+        dict(zip(RANK_COLUMNS, (study, (rank + 0.5) / count, value), strict=True))
+        for rank, value in enumerate(density.tolist())
+    ]
 
 
 def skill_rows(study: str, ensembles: Sequence[Ensemble]) -> list[dict[str, object]]:

@@ -38,6 +38,46 @@ def draw_coverage_by_level(axes: Axes, curves: pd.DataFrame) -> None:
     axes.set_ylabel("share of true coordinates in it")
 
 
+def draw_regions_by_level(axes: Axes, curves: pd.DataFrame) -> None:
+    """Draw how many residues lie in credible regions against their probability.
+
+    Args:
+        axes: where to draw.
+        curves: rows of `uncertainty.REGION_COLUMNS`.
+    """
+    axes.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=0.9)
+    for (study, points), colour in zip(
+        curves.groupby("study", sort=False), COLOURS, strict=False
+    ):
+        axes.plot(points["level"], points["residues"], color=colour, label=study)
+    axes.set_xlabel("probability of the region")
+    axes.set_ylabel("share of residues in it")
+
+
+def draw_ranks(axes: Axes, ranks: pd.DataFrame) -> None:
+    """Draw how often each rank among the samples is the truth's.
+
+    Args:
+        axes: where to draw.
+        ranks: rows of `uncertainty.RANK_COLUMNS`.
+    """
+    axes.axhline(1.0, color=INK, linestyle="--", linewidth=0.9)
+    for (study, points), colour in zip(
+        ranks.groupby("study", sort=False), COLOURS, strict=False
+    ):
+        axes.plot(
+            points["rank"],
+            points["density"],
+            color=colour,
+            drawstyle="steps-mid",
+            label=study,
+        )
+    axes.set_xlim(0.0, 1.0)
+    axes.set_ylim(bottom=0.0)
+    axes.set_xlabel("rank of the truth among samples")
+    axes.set_ylabel("true coordinates, over expected")
+
+
 def draw_spread_skill(axes: Axes, bins: pd.DataFrame) -> None:
     """Draw actual against predicted errors of residues.
 
