@@ -12,15 +12,12 @@ from jaxtyping import Float64
 from scipy.optimize import minimize
 
 from equicryo.inference.likelihood import ResidueLikelihood
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.tracing_refinement import CORRECTIONS, RefinedTrace
 from equicryo.physics.gain import Gain
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.pair_potential import PairPotential, prepare_potential
 from equicryo.structure.restraints import score_restraints
 from equicryo.structure.turn_potential import TurnPotential
-
-CORRECTIONS = 20
-"""Steps that the quasi-Newton method remembers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

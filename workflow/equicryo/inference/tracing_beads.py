@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from equicryo.inference.candidates import cover_greedily
+from equicryo.inference.tracing_refinement import CORRECTIONS
 from equicryo.models.proposer_examples import fitting_edge
 from equicryo.physics.deconvolution import blur_operator, deconvolve, point_variance
 from equicryo.physics.density import gaussian_volume
@@ -34,9 +35,6 @@ NEAREST = 3.4
 
 NEAREST_SPREAD = 0.4
 """Å: how soft they are."""
-
-CORRECTIONS = 20
-"""Steps that the quasi-Newton method remembers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,6 +19,9 @@ from equicryo.structure.restraints import log_restraints
 GAIN = 1.0
 """Nats: a trace that gains less takes no other's place."""
 
+CORRECTIONS = 20
+"""Steps that the quasi-Newton method remembers."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RefinedTrace:
@@ -64,7 +67,7 @@ def refine_trace(
         return -float(value.detach()), -gradient.flatten().numpy()
 
     start = coordinates.double().flatten().numpy()
-    options = {"maxiter": iterations, "maxcor": 20}
+    options = {"maxiter": iterations, "maxcor": CORRECTIONS}
     found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     x = torch.from_numpy(found.x).view(1, -1, 3)
     return RefinedTrace(
