@@ -2,6 +2,7 @@
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from equicryo.figures.theme import BLUE, GREY, INK, MAGENTA, ORANGE, TEAL
 
@@ -101,7 +102,9 @@ def draw_spread_skill(axes: Axes, bins: pd.DataFrame) -> None:
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_major_formatter("{x:g}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("error predicted by the spread (Å)")
     axes.set_ylabel("error of the posterior mean (Å)")
