@@ -60,7 +60,7 @@ def region_rows(study: str, ensembles: Sequence[Ensemble]) -> list[dict[str, obj
     for samples, truth in ensembles:
         centre, others = samples.tensor_split(2)
         ranks.append(region_ranks(others.swapaxes(0, 1), truth, centre.mean(0)))
-    count = len(others)
+    count = len(ensembles[0][0]) // 2
     levels = [rank / (count + 1) for rank in range(1, count + 1)]
     shares = expected_coverage(torch.cat(ranks), count, levels)
     return [

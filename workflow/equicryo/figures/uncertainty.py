@@ -1,12 +1,15 @@
 """Whether error bars of reconstructions mean what they say."""
 
+from collections.abc import Iterator
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from equicryo.figures.theme import BLUE, GREY, INK, MAGENTA, ORANGE, TEAL
+from equicryo.figures.theme import BLUE, CYAN, GREY, INK, MAGENTA, ORANGE, RED, TEAL
 
-COLOURS = (BLUE, ORANGE, TEAL, MAGENTA, GREY)
+COLOURS = (BLUE, ORANGE, TEAL, MAGENTA, GREY, CYAN, RED)
+HONEST = {"color": INK, "linestyle": "--", "linewidth": 0.9}
 
 
 def draw_coverage_by_level(axes: Axes, curves: pd.DataFrame) -> None:
@@ -17,22 +20,14 @@ def draw_coverage_by_level(axes: Axes, curves: pd.DataFrame) -> None:
         curves: rows of `uncertainty.COVERAGE_COLUMNS`; bands are from the least to the
             largest of all reconstructions of a study.
     """
-    axes.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=0.9)
-    for (study, points), colour in zip(
-        curves.groupby("study", sort=False), COLOURS, strict=False
-    ):
-        axes.plot(
-            points["level"],
-            points["coverage"],
-            color=colour,
-            marker="o",
-            label=study.replace("_", " "),
-        )
+    axes.plot([0, 1], [0, 1], **HONEST)
+    for points, style in _each_study(curves):
+        axes.plot(points["level"], points["coverage"], marker="o", **style)
         axes.fill_between(
             points["level"],
             points["least"],
             points["largest"],
-            color=colour,
+            color=style["color"],
             alpha=0.15,
         )
     axes.set_xlabel("probability of the interval")
@@ -46,11 +41,9 @@ def draw_regions_by_level(axes: Axes, curves: pd.DataFrame) -> None:
         axes: where to draw.
         curves: rows of `uncertainty.REGION_COLUMNS`.
     """
-    axes.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=0.9)
-    for (study, points), colour in zip(
-        curves.groupby("study", sort=False), COLOURS, strict=False
-    ):
-        axes.plot(points["level"], points["residues"], color=colour, label=study)
+    axes.plot([0, 1], [0, 1], **HONEST)
+    for points, style in _each_study(curves):
+        axes.plot(points["level"], points["residues"], **style)
     axes.set_xlabel("probability of the region")
     axes.set_ylabel("share of residues in it")
 
@@ -62,17 +55,9 @@ def draw_ranks(axes: Axes, ranks: pd.DataFrame) -> None:
         axes: where to draw.
         ranks: rows of `uncertainty.RANK_COLUMNS`.
     """
-    axes.axhline(1.0, color=INK, linestyle="--", linewidth=0.9)
-    for (study, points), colour in zip(
-        ranks.groupby("study", sort=False), COLOURS, strict=False
-    ):
-        axes.plot(
-            points["rank"],
-            points["density"],
-            color=colour,
-            drawstyle="steps-mid",
-            label=study,
-        )
+    axes.axhline(1.0, **HONEST)
+    for points, style in _each_study(ranks):
+        axes.plot(points["rank"], points["density"], drawstyle="steps-mid", **style)
     axes.set_xlim(0.0, 1.0)
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel("rank of the truth among samples")
@@ -88,17 +73,10 @@ def draw_spread_skill(axes: Axes, bins: pd.DataFrame) -> None:
     """
     ends = [bins[["predicted", "actual"]].min().min() / 1.2]
     ends.append(bins[["predicted", "actual"]].max().max() * 1.2)
-    axes.plot(ends, ends, color=INK, linestyle="--", linewidth=0.9)
-    for (study, points), colour in zip(
-        bins.groupby("study", sort=False), COLOURS, strict=False
-    ):
+    axes.plot(ends, ends, **HONEST)
+    for points, style in _each_study(bins):
         axes.plot(
-            points["predicted"],
-            points["actual"],
-            color=colour,
-            marker="o",
-            linestyle="none",
-            label=study.replace("_", " "),
+            points["predicted"], points["actual"], marker="o", linestyle="none", **style
         )
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -108,3 +86,10 @@ def draw_spread_skill(axes: Axes, bins: pd.DataFrame) -> None:
         axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("error predicted by the spread (Å)")
     axes.set_ylabel("error of the posterior mean (Å)")
+
+
+def _each_study(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, dict[str, str]]]:
+    """Yield the rows of each study, and its colour and label in every panel."""
+    studies = rows.groupby("study", sort=False)
+    for (study, points), colour in zip(studies, COLOURS, strict=False):
+        yield points, {"color": colour, "label": study.replace("_", " ")}
