@@ -1,5 +1,7 @@
 """Draw errors against the number of images (rule draw_images)."""
 
+from string import ascii_lowercase
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -10,24 +12,32 @@ from equicryo.io.logs import log_to
 from equicryo.io.pictures import save_figure
 from equicryo.io.tables import write_frame
 
+ACROSS = 3
+"""Studies beside each other; more would leave no room for their axes."""
+
 log_to(snakemake.log[0])
-studies = snakemake.params.studies
 metrics = pd.read_csv(snakemake.input.metrics)
-points = [pool_image_counts(metrics, study) for study in studies]
+points = [pool_image_counts(metrics, study) for study in snakemake.params.studies]
 
 use_theme()
-figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-panels = figure.subplots(2, len(studies), sharex="col", sharey="row", squeeze=False)
-for column, (study, rows) in enumerate(zip(studies, points, strict=True)):
-    errors, worth = panels[:, column]
-    draw_errors_by_images(errors, rows)
-    draw_worth_by_images(worth, rows)
-    mark_panel(errors, chr(ord("a") + column), study.replace("_", " "))
-for axes in panels.flat:
-    axes.label_outer()
-figure.legend(
-    *panels[0, -1].get_legend_handles_labels(), loc="outside upper center", ncols=6
-)
+blocks = [points[first : first + ACROSS] for first in range(0, len(points), ACROSS)]
+figure = Figure(figsize=(WIDTH, 4.6 * len(blocks)), layout="constrained")
+letters, curves = iter(ascii_lowercase), {}
+for part, block in zip(
+    figure.subfigures(len(blocks), squeeze=False).flat, blocks, strict=True
+):
+    panels = part.subplots(2, len(blocks[0]), sharex="col", sharey="row", squeeze=False)
+    for errors, worth in panels[:, len(block) :].T:
+        errors.remove()
+        worth.remove()
+    for (errors, worth), rows in zip(panels.T, block, strict=False):
+        draw_errors_by_images(errors, rows)
+        draw_worth_by_images(worth, rows)
+        mark_panel(errors, next(letters), rows["study"].iloc[0].replace("_", " "))
+        curves.update(zip(*reversed(errors.get_legend_handles_labels()), strict=True))
+        for axes in (errors, worth):
+            axes.label_outer()
+figure.legend(curves.values(), curves.keys(), loc="outside upper center", ncols=6)
 
 save_figure(figure, snakemake.output.svg, snakemake.output.png)
 write_frame(snakemake.output.csv, pd.concat(points))

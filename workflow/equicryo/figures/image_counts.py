@@ -5,7 +5,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from equicryo.evaluation.image_counts import FOUND, images_needed
-from equicryo.figures.theme import BLUE, GREY, INK, ORANGE, TEAL, mark_note
+from equicryo.figures.theme import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    TEAL,
+    mark_note,
+    number_decades,
+)
 
 CURVES = (
     ("chance_rmsd", "chance", GREY, ":"),
@@ -41,7 +49,7 @@ def draw_errors_by_images(axes: Axes, points: pd.DataFrame) -> None:
         )
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter("{x:g}")
-    _set_images_axis(axes)
+    _set_images_axis(axes, points)
     axes.set_ylabel("Cα RMSD (Å)")
     needed = [images_needed(points, name) for name in ("rmsd_mean", "beads_rmsd")]
     if np.isfinite(needed).all():
@@ -60,8 +68,8 @@ def draw_worth_by_images(axes: Axes, points: pd.DataFrame) -> None:
     axes.plot(points["n_images"], points["worth_median"], color=BLUE, marker="o")
     axes.axhline(1.0, color=INK, linestyle="-.", linewidth=0.9)
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    _set_images_axis(axes)
+    number_decades(axes.yaxis, [1.0, *points["worth_min"], *points["worth_max"]])
+    _set_images_axis(axes, points)
     axes.set_ylabel("images the prior is worth (×)")
 
 
@@ -76,7 +84,7 @@ def _draw_band(axes: Axes, points: pd.DataFrame, name: str, colour: str) -> None
     )
 
 
-def _set_images_axis(axes: Axes) -> None:
+def _set_images_axis(axes: Axes, points: pd.DataFrame) -> None:
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
+    number_decades(axes.xaxis, points["n_images"])
     axes.set_xlabel("images")

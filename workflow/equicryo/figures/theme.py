@@ -1,7 +1,11 @@
 """One look for every figure: type, sizes, colours that survive colour blindness."""
 
+import numpy as np
 import seaborn
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import ArrayLike
 
 WIDTH = 7.2
 """Inches across two columns of a journal."""
@@ -62,6 +66,20 @@ def mark_note(axes: Axes, text: str) -> None:
     axes.annotate(
         text, (0.03, 0.04), xycoords="axes fraction", color=GREY, fontsize=6.5
     )
+
+
+def number_decades(axis: Axis, values: ArrayLike) -> None:
+    """Label a logarithmic axis in plain numbers, the more the fewer decades it spans.
+
+    Args:
+        axis: of x or y, logarithmic.
+        values: what is drawn along it, positive.
+    """
+    span = np.max(values) / np.min(values)
+    steps = (1, 2, 3, 4, 5, 6, 8) if span < 4.0 else (1, 2, 5) if span < 40.0 else (1,)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter("{x:,g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def mark_level(

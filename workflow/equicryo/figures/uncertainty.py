@@ -4,9 +4,18 @@ from collections.abc import Iterator
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from equicryo.figures.theme import BLUE, CYAN, GREY, INK, MAGENTA, ORANGE, RED, TEAL
+from equicryo.figures.theme import (
+    BLUE,
+    CYAN,
+    GREY,
+    INK,
+    MAGENTA,
+    ORANGE,
+    RED,
+    TEAL,
+    number_decades,
+)
 
 COLOURS = (BLUE, ORANGE, TEAL, MAGENTA, GREY, CYAN, RED)
 HONEST = {"color": INK, "linestyle": "--", "linewidth": 0.9}
@@ -81,9 +90,7 @@ def draw_spread_skill(axes: Axes, bins: pd.DataFrame) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter("{x:g}")
-        axis.set_minor_formatter(NullFormatter())
+        number_decades(axis, ends)
     axes.set_xlabel("error predicted by the spread (Å)")
     axes.set_ylabel("error of the posterior mean (Å)")
 
