@@ -27,14 +27,6 @@ SLURM = ("--profile", "slurm", PAUSE, "6")
 PARTS = ("workflow", "config", "resources", "envs", "slurm")
 # Of a whole run on a busy machine; met only by a run that hangs.
 RUN_SECONDS = 1800.0
-# Made once in a session, at the price of minutes: who uses one stays in one process.
-COSTLY = {"cluster", "finished", "uninterrupted"}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if COSTLY & set(item.fixturenames):
-            item.add_marker(pytest.mark.xdist_group("runs"))
 
 
 @dataclass(frozen=True)
