@@ -115,8 +115,13 @@ class Checkout:
         return [sys.executable, "-m", "snakemake", *arguments, *tiny]
 
     def environment(self) -> dict[str, str]:
-        path = str(self.folder / "workflow")
-        return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        return {
+            **os.environ,
+            "PYTHONPATH": str(self.folder / "workflow"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # Beside other tests, threads that spin while they wait take their cores.
+            "OMP_WAIT_POLICY": "PASSIVE",
+        }
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry run plans."""
