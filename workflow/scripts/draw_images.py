@@ -27,16 +27,16 @@ for part, block in zip(
     figure.subfigures(len(blocks), squeeze=False).flat, blocks, strict=True
 ):
     panels = part.subplots(2, len(blocks[0]), sharex="col", sharey="row", squeeze=False)
-    for errors, worth in panels[:, len(block) :].T:
-        errors.remove()
-        worth.remove()
+    for spare in panels[:, len(block) :].flat:
+        spare.remove()
     for (errors, worth), rows in zip(panels.T, block, strict=False):
         draw_errors_by_images(errors, rows)
         draw_worth_by_images(worth, rows)
         mark_panel(errors, next(letters), rows["study"].iloc[0].replace("_", " "))
-        curves.update(zip(*reversed(errors.get_legend_handles_labels()), strict=True))
-        for axes in (errors, worth):
-            axes.label_outer()
+        errors.label_outer()
+        worth.label_outer()
+        handles, names = errors.get_legend_handles_labels()
+        curves.update(zip(names, handles, strict=True))
 figure.legend(curves.values(), curves.keys(), loc="outside upper center", ncols=6)
 
 save_figure(figure, snakemake.output.svg, snakemake.output.png)

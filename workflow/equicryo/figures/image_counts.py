@@ -48,8 +48,8 @@ def draw_errors_by_images(axes: Axes, points: pd.DataFrame) -> None:
             label=label,
         )
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    _set_images_axis(axes, points)
+    number_decades(axes.yaxis)
+    _set_images_axis(axes)
     axes.set_ylabel("Cα RMSD (Å)")
     needed = [images_needed(points, name) for name in ("rmsd_mean", "beads_rmsd")]
     if np.isfinite(needed).all():
@@ -68,8 +68,8 @@ def draw_worth_by_images(axes: Axes, points: pd.DataFrame) -> None:
     axes.plot(points["n_images"], points["worth_median"], color=BLUE, marker="o")
     axes.axhline(1.0, color=INK, linestyle="-.", linewidth=0.9)
     axes.set_yscale("log")
-    number_decades(axes.yaxis, [1.0, *points["worth_min"], *points["worth_max"]])
-    _set_images_axis(axes, points)
+    number_decades(axes.yaxis)
+    _set_images_axis(axes)
     axes.set_ylabel("images the prior is worth (×)")
 
 
@@ -84,7 +84,7 @@ def _draw_band(axes: Axes, points: pd.DataFrame, name: str, colour: str) -> None
     )
 
 
-def _set_images_axis(axes: Axes, points: pd.DataFrame) -> None:
+def _set_images_axis(axes: Axes) -> None:
     axes.set_xscale("log")
-    number_decades(axes.xaxis, points["n_images"])
+    number_decades(axes.xaxis)
     axes.set_xlabel("images")

@@ -1,11 +1,9 @@
 """One look for every figure: type, sizes, colours that survive colour blindness."""
 
-import numpy as np
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, NullFormatter
-from numpy.typing import ArrayLike
 
 WIDTH = 7.2
 """Inches across two columns of a journal."""
@@ -68,17 +66,17 @@ def mark_note(axes: Axes, text: str) -> None:
     )
 
 
-def number_decades(axis: Axis, values: ArrayLike) -> None:
+def number_decades(axis: Axis) -> None:
     """Label a logarithmic axis in plain numbers, the more the fewer decades it spans.
 
     Args:
-        axis: of x or y, logarithmic.
-        values: what is drawn along it, positive.
+        axis: of x or y, logarithmic, on which everything has been drawn.
     """
-    span = np.max(values) / np.min(values)
+    least, largest = axis.get_view_interval()
+    span = largest / least
     steps = (1, 2, 3, 4, 5, 6, 8) if span < 4.0 else (1, 2, 5) if span < 40.0 else (1,)
     axis.set_major_locator(LogLocator(subs=steps))
-    axis.set_major_formatter("{x:,g}")
+    axis.set_major_formatter("{x:,.7g}")
     axis.set_minor_formatter(NullFormatter())
 
 

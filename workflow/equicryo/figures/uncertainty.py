@@ -90,7 +90,7 @@ def draw_spread_skill(axes: Axes, bins: pd.DataFrame) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
-        number_decades(axis, ends)
+        number_decades(axis)
     axes.set_xlabel("error predicted by the spread (Å)")
     axes.set_ylabel("error of the posterior mean (Å)")
 
