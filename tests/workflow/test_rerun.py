@@ -5,6 +5,7 @@ import re
 
 import mrcfile
 import pytest
+import yaml
 
 RESULTS = "results/test"
 
@@ -14,6 +15,13 @@ def edit(checkout, path, before, after):
     text = file.read_text(encoding="utf-8")
     assert before in text
     file.write_text(text.replace(before, after, 1), encoding="utf-8")
+
+
+def turned(value):
+    """Return the same config with the keys of its mappings from last to first."""
+    if isinstance(value, dict):
+        return {name: turned(item) for name, item in reversed(value.items())}
+    return [turned(item) for item in value] if isinstance(value, list) else value
 
 
 def test_after_a_run_there_is_nothing_to_do(finished):
@@ -26,6 +34,13 @@ def test_comments_and_docstrings_rerun_nothing(edited):
     assert text.startswith('"""')
     changed = text.replace('"""', '"""Say it otherwise: ', 1) + "# a comment\n"
     path.write_text(changed, encoding="utf-8")
+    assert edited.planned() == {}
+
+
+def test_keys_in_another_order_rerun_nothing(edited):
+    path = edited.folder / "config/test.yaml"
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    path.write_text(yaml.safe_dump(turned(config), sort_keys=False), encoding="utf-8")
     assert edited.planned() == {}
 
 

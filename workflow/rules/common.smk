@@ -11,12 +11,13 @@ from snakemake.exceptions import WorkflowError
 
 from equicryo.errors import InputError
 from equicryo.fingerprint import fingerprint as hash_code
-from equicryo.io.config import check_config
+from equicryo.io.config import check_config, order_keys
 
 try:
     check_config(config, SCHEMA)
 except InputError as error:
     raise WorkflowError(str(error))
+config = order_keys(config)
 
 RESULTS = f"results/{config['run']}" if config["run"] else "results"
 COSTS = "resources/costs.csv"

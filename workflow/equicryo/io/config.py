@@ -37,6 +37,22 @@ def check_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     raise InputError(f"config: {place}: {said}: see config/README.md")
 
 
+def order_keys(value: Any) -> Any:
+    """Return a config with the keys of all its mappings in alphabetical order.
+
+    Snakemake tells by their text whether a job's parameters have changed, and a config
+    means the same in any order.
+
+    Args:
+        value: what YAML holds: mappings, lists, numbers and text.
+    """
+    if isinstance(value, Mapping):
+        return {name: order_keys(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [order_keys(item) for item in value]
+    return value
+
+
 def _is_integer(_: object, value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
