@@ -21,7 +21,9 @@ def jobs(cluster, submissions, submitted) -> list[Job]:
 
 # The local run first: it takes the time in which the other one waits.
 def test_results_equal_those_of_a_local_run(finished, submitted) -> None:
-    assert submitted.hashes() == finished.hashes()
+    hashes = finished.hashes()
+    assert len(hashes) == 1 + 6 + 1 + 4
+    assert submitted.hashes() == hashes
 
 
 def test_each_job_succeeds_at_its_first_try_within_what_it_asks_for(jobs) -> None:
