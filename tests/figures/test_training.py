@@ -5,13 +5,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from equicryo.figures.training import draw_curve, draw_trace, draw_training
-from equicryo.models.denoiser import Denoiser
+from equicryo.models.denoiser import VALIDATION_NOISE, Denoiser
 from equicryo.models.examples import EnsembleExamples, ensemble_batch
-from equicryo.models.training import (
-    VALIDATION_NOISE,
-    DenoiserTraining,
-    TrainingConfig,
-)
+from equicryo.models.training import DenoiserTraining, TrainingConfig
 from equicryo.models.transformer import NetworkConfig, initialise
 from equicryo.models.whitening import fit_whitening
 

@@ -14,7 +14,7 @@ from equicryo.io.pictures import save_figure
 from equicryo.io.points import read_points
 from equicryo.io.priors import read_prior
 from equicryo.io.tables import write_frame
-from equicryo.models.training import VALIDATION_NOISE
+from equicryo.models.denoiser import VALIDATION_NOISE
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])

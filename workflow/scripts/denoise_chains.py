@@ -8,7 +8,7 @@ from equicryo.io.chain_sets import read_chain_set
 from equicryo.io.logs import log_to
 from equicryo.io.priors import read_denoiser
 from equicryo.io.tables import write_table
-from equicryo.models.training import VALIDATION_NOISE
+from equicryo.models.denoiser import VALIDATION_NOISE
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])

@@ -13,8 +13,9 @@ from seaborn import color_palette
 from equicryo.figures.overlay import principal_axes
 from equicryo.figures.theme import WIDTH, mark_panel, use_theme
 from equicryo.inference.diffusion import ScheduleConfig, draw_prior
+from equicryo.models.denoiser import VALIDATION_NOISE
 from equicryo.models.prior import Prior
-from equicryo.models.training import VALIDATION_NOISE, DenoiserTraining
+from equicryo.models.training import DenoiserTraining
 from equicryo.seeds import derive_generator
 
 DRAWN = 3

@@ -12,6 +12,9 @@ from equicryo.models.transformer import (
 )
 from equicryo.models.whitening import EnsembleWhitening
 
+VALIDATION_NOISE = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Noise levels of the denoising test, Å."""
+
 
 class Denoiser(nn.Module):
     """Estimate E[x₀ | x_σ] of chains, in Å.

@@ -9,13 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from equicryo.models.averaged_training import AveragedTraining, OptimisationConfig
-from equicryo.models.denoiser import Denoiser, centroid
+from equicryo.models.denoiser import VALIDATION_NOISE, Denoiser, centroid
 from equicryo.models.examples import Batch, Examples
 from equicryo.models.optimizer import MuonWithAdam
 from equicryo.models.transformer import ABSENT_TYPE, split_weights
-
-VALIDATION_NOISE = (0.3, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""Noise levels of the denoising test, Å."""
 
 CURVE_COLUMNS = ("step", "loss", *(f"rmsd_{level:g}" for level in VALIDATION_NOISE))
 
