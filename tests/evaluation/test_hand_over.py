@@ -7,7 +7,7 @@ from equicryo.evaluation.hand_over import (
     score_hand_over,
     show_density,
 )
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.traces import RefinedTrace
 
 from ..normal_equations import bell, seen_through
 

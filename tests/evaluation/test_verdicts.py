@@ -14,7 +14,7 @@ from equicryo.evaluation.verdicts import (
     shuffle_sequence,
 )
 from equicryo.inference.likelihood import prepare_likelihood
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.traces import RefinedTrace
 from equicryo.physics.gain import KnownGain
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import prepare_operator

@@ -3,7 +3,7 @@ import math
 import torch
 
 from equicryo.inference.modes import allot_samples, start_from_traces, weigh_traces
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.traces import RefinedTrace
 
 
 def trace(

@@ -11,7 +11,7 @@ from equicryo.inference import trace_merging
 from equicryo.inference.blob_refinement import BlobRefiner
 from equicryo.inference.order_landscape import Landscape
 from equicryo.inference.trace_merging import AnnealingConfig, Merger
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.traces import RefinedTrace
 from equicryo.physics.gain import KnownGain, UnknownGain
 from equicryo.structure.superposition import rmsd_unaligned
 

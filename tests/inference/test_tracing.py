@@ -28,6 +28,7 @@ from equicryo.inference.orientation import OrientationConfig
 from equicryo.inference.trace_exploration import Explorer
 from equicryo.inference.trace_search import SearchConfig
 from equicryo.inference.trace_threads import keep_distinct
+from equicryo.inference.traces import RefinedTrace
 from equicryo.inference.tracing import (
     ProposalSearch,
     ProposalTracingConfig,
@@ -43,7 +44,7 @@ from equicryo.inference.tracing_beads import (
     relax_beads,
     score_weights,
 )
-from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
+from equicryo.inference.tracing_refinement import refine_trace
 from equicryo.models.denoiser import Denoiser
 from equicryo.models.polymer import fit_polymer
 from equicryo.models.prior import Prior

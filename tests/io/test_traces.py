@@ -5,14 +5,11 @@ import numpy as np
 import torch
 import yaml
 
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.traces import RefinedTrace
+from equicryo.io.geometry import write_geometry
 from equicryo.io.models import write_ensemble
-from equicryo.io.tracing import (
-    read_proposal_search,
-    read_traces,
-    write_geometry,
-    write_traces,
-)
+from equicryo.io.traces import read_traces, write_traces
+from equicryo.io.tracing import read_proposal_search
 from equicryo.structure.chain import Chain
 from equicryo.structure.trace_geometry import TraceGeometry
 

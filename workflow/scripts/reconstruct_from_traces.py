@@ -12,7 +12,7 @@ from equicryo.io.models import write_samples
 from equicryo.io.points import read_points
 from equicryo.io.priors import read_prior
 from equicryo.io.tables import write_table
-from equicryo.io.tracing import read_traces
+from equicryo.io.traces import read_traces
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])

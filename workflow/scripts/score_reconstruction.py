@@ -16,7 +16,7 @@ from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain, read_ensemble
 from equicryo.io.priors import read_card
 from equicryo.io.tables import read_table, write_table
-from equicryo.io.tracing import read_traces
+from equicryo.io.traces import read_traces
 from equicryo.seeds import derive_generator
 
 log_to(snakemake.log[0])

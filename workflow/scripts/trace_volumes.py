@@ -10,6 +10,7 @@ from equicryo.evaluation.hand_over import (
 from equicryo.inference.likelihood import prepare_likelihood
 from equicryo.inference.proposals import propose_candidates
 from equicryo.inference.tracing import read_proposal_config, search_proposals
+from equicryo.io.geometry import read_geometry
 from equicryo.io.logs import log_to
 from equicryo.io.maps import read_map
 from equicryo.io.models import read_chain
@@ -17,7 +18,6 @@ from equicryo.io.normal import read_normal
 from equicryo.io.proposers import read_proposer
 from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
-from equicryo.io.tracing import read_geometry
 from equicryo.physics.gain import gain_of
 
 log_to(snakemake.log[0])

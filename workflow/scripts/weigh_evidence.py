@@ -18,7 +18,7 @@ from equicryo.io.models import read_ensemble
 from equicryo.io.normal import read_normal
 from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
-from equicryo.io.tracing import read_traces
+from equicryo.io.traces import read_traces
 from equicryo.physics.gain import gain_of
 
 log_to(snakemake.log[0])

@@ -21,7 +21,7 @@ from equicryo.evaluation.metrics import (
 )
 from equicryo.evaluation.proper_scores import crps
 from equicryo.evaluation.tm_score import tm_score
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.traces import RefinedTrace
 from equicryo.structure.superposition import radius_of_gyration, rmsd_unaligned
 
 COVERAGES = {"coverage50": 0.5, "coverage80": 0.8, "coverage90": 0.9}

@@ -21,7 +21,7 @@ from equicryo.inference.evidence import (
     weigh_evidence,
 )
 from equicryo.inference.likelihood import ResidueLikelihood
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.traces import RefinedTrace
 from equicryo.physics.field_simulation import simulate_back_projection
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.normal_operator import prepare_operator

@@ -24,6 +24,7 @@ from equicryo.inference.trace_threads import (
     refine_threads,
     tell_nothing_fits,
 )
+from equicryo.inference.traces import RefinedTrace
 from equicryo.inference.tracing_beads import (
     BeadModel,
     Beads,
@@ -32,7 +33,6 @@ from equicryo.inference.tracing_beads import (
     relax_beads,
     score_weights,
 )
-from equicryo.inference.tracing_refinement import RefinedTrace
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.structure.residues import residue_electrons
 from equicryo.structure.trace_geometry import TraceGeometry

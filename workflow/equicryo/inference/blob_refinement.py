@@ -12,7 +12,8 @@ from jaxtyping import Float64
 from scipy.optimize import minimize
 
 from equicryo.inference.likelihood import ResidueLikelihood
-from equicryo.inference.tracing_refinement import CORRECTIONS, RefinedTrace
+from equicryo.inference.traces import RefinedTrace
+from equicryo.inference.tracing_refinement import CORRECTIONS
 from equicryo.physics.gain import Gain
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.physics.pair_potential import PairPotential, prepare_potential

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
-from scipy import stats
+from scipy import special
 from torch import Tensor
 
 from equicryo.inference.likelihood import ResidueLikelihood
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.traces import RefinedTrace
 from equicryo.structure.chain import Chain
 
 RESIDUE_COLUMNS = (
@@ -98,7 +98,7 @@ class Evidence:
         freedom at most: its amplitude and three coordinates.
         """
         rare = FALSE_ALARMS / len(self.residues)
-        return self.residues > math.sqrt(stats.chi2.isf(rare, 4))
+        return self.residues > math.sqrt(special.chdtri(4, rare))
 
     def suspect(self) -> Bool[Tensor, " residue"]:
         """Tell which residues are in a stretch that lies where others belong.
@@ -119,7 +119,7 @@ class Evidence:
         error = error + shared[:, :, None] * shared[:, None]
         sums = (off * torch.linalg.solve(error, off)).sum(-1)
         rare = FALSE_ALARMS / len(deviation)
-        wrong = sums > float(stats.chi2.isf(rare, length))
+        wrong = sums > float(special.chdtri(length, rare))
         suspect = torch.zeros(len(deviation), dtype=torch.bool)
         suspect[stretches[wrong]] = True
         return suspect
@@ -162,7 +162,7 @@ def noise_limit(residues: int) -> float:
     Args:
         residues: of the chain.
     """
-    fitted = float(stats.chi2.isf(FALSE_ALARMS, 3 * residues + 1))
+    fitted = float(special.chdtri(3 * residues + 1, FALSE_ALARMS))
     return fitted + 2.0 * math.log(PLACEMENTS)
 
 

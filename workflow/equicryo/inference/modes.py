@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from equicryo.inference.tracing_refinement import RefinedTrace
+from equicryo.inference.traces import RefinedTrace
 
 
 def weigh_traces(traces: Sequence[RefinedTrace]) -> Float[Tensor, " trace"]:

@@ -19,7 +19,8 @@ from torch import Tensor
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.mmps import MmpsConfig, sample_mmps
 from equicryo.inference.sampling import Guidance
-from equicryo.inference.tracing_refinement import RefinedTrace, take_better
+from equicryo.inference.traces import RefinedTrace
+from equicryo.inference.tracing_refinement import take_better
 from equicryo.models.prior import DiffusionPrior
 
 logger = logging.getLogger(__name__)

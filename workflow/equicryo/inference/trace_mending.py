@@ -21,11 +21,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from equicryo.inference.likelihood import ResidueLikelihood
-from equicryo.inference.tracing_refinement import (
-    RefinedTrace,
-    refine_trace,
-    take_better,
-)
+from equicryo.inference.traces import RefinedTrace
+from equicryo.inference.tracing_refinement import refine_trace, take_better
 from equicryo.structure.restraints import log_restraints
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,8 @@ from equicryo.inference.evidence import noise_limit
 from equicryo.inference.order_annealing import anneal_order, visit_greedily
 from equicryo.inference.order_landscape import Landscape, lay_out, score_steps
 from equicryo.inference.trace_threads import keep_distinct
-from equicryo.inference.tracing_refinement import GAIN, RefinedTrace
+from equicryo.inference.traces import RefinedTrace
+from equicryo.inference.tracing_refinement import GAIN
 from equicryo.structure.chain import VIRTUAL_BOND
 from equicryo.structure.superposition import rmsd_unaligned
 from equicryo.structure.trace_geometry import TraceGeometry

@@ -10,7 +10,8 @@ from jaxtyping import Float64
 from equicryo.inference.likelihood import ResidueLikelihood
 from equicryo.inference.trace_graph import TraceGraph
 from equicryo.inference.trace_search import SearchConfig, search_traces
-from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
+from equicryo.inference.traces import RefinedTrace
+from equicryo.inference.tracing_refinement import refine_trace
 from equicryo.structure.superposition import rmsd_unaligned
 
 logger = logging.getLogger(__name__)

@@ -31,7 +31,8 @@ from equicryo.inference.trace_threads import (
     refine_threads,
     tell_nothing_fits,
 )
-from equicryo.inference.tracing_refinement import RefinedTrace, refine_trace
+from equicryo.inference.traces import RefinedTrace
+from equicryo.inference.tracing_refinement import refine_trace
 from equicryo.models.proposer import Proposer
 from equicryo.physics.normal_equations import NormalEquations
 from equicryo.structure.residues import residue_electrons

@@ -5,7 +5,6 @@ Source: restrained real-space refinement, reduced to Cα; Diamond 1971,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from equicryo.inference.likelihood import ResidueLikelihood
+from equicryo.inference.traces import RefinedTrace
 from equicryo.structure.restraints import log_restraints
 
 GAIN = 1.0
@@ -21,28 +21,6 @@ GAIN = 1.0
 
 CORRECTIONS = 20
 """Steps that the quasi-Newton method remembers."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RefinedTrace:
-    """A chain at a local maximum of likelihood and restraints.
-
-    Attributes:
-        coordinates: Å.
-        log_likelihood: of the images, but for a constant, nats.
-        log_restraint: of the restraints, but for a constant, nats.
-        confirmed: whether two searches that know nothing of each other came to it.
-    """
-
-    coordinates: Float[Tensor, "residue 3"]
-    log_likelihood: float
-    log_restraint: float
-    confirmed: bool = False
-
-    @property
-    def log_posterior(self) -> float:
-        """Likelihood and restraints together, but for a constant, nats."""
-        return self.log_likelihood + self.log_restraint
 
 
 def refine_trace(
