@@ -24,5 +24,5 @@ class FewRuns(LoadFileScheduling):
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log) -> FewRuns:
-    return FewRuns(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> FewRuns | None:
+    return FewRuns(config, log) if config.getvalue("dist") == "load" else None

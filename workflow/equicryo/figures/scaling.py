@@ -1,5 +1,7 @@
 """How denoising gains from data, width and compute."""
 
+from itertools import cycle
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -18,7 +20,7 @@ def draw_data_scaling(axes: Axes, rows: pd.DataFrame) -> None:
             over the test chains, the same for all priors.
     """
     for (width, points), colour, marker in zip(
-        rows.groupby("width"), COLOURS, MARKERS, strict=False
+        rows.groupby("width"), cycle(COLOURS), cycle(MARKERS), strict=False
     ):
         points = points.sort_values("chains")
         axes.errorbar(
@@ -45,7 +47,9 @@ def draw_compute_scaling(axes: Axes, rows: pd.DataFrame) -> None:
         rows: of `scaling.COMPUTE_COLUMNS`, at one noise level.
     """
     most = rows["chains"].max()
-    for (width, part), colour in zip(rows.groupby("width"), COLOURS, strict=False):
+    for (width, part), colour in zip(
+        rows.groupby("width"), cycle(COLOURS), strict=False
+    ):
         for chains, curve in part.groupby("chains"):
             curve = curve.sort_values("residues_seen")
             whole = chains == most

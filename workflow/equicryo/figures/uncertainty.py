@@ -1,6 +1,7 @@
 """Whether error bars of reconstructions mean what they say."""
 
 from collections.abc import Iterator
+from itertools import cycle
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -98,5 +99,5 @@ def draw_spread_skill(axes: Axes, bins: pd.DataFrame) -> None:
 def _each_study(rows: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, dict[str, str]]]:
     """Yield the rows of each study, and its colour and label in every panel."""
     studies = rows.groupby("study", sort=False)
-    for (study, points), colour in zip(studies, COLOURS, strict=False):
+    for (study, points), colour in zip(studies, cycle(COLOURS), strict=False):
         yield points, {"color": colour, "label": study.replace("_", " ")}
