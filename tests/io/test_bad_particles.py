@@ -137,6 +137,14 @@ def complex_stack(star) -> None:
     mrcfile.write(star.stack, pixels, overwrite=True)
 
 
+def flip_phases(star) -> None:
+    star.edit(lambda optics, _: optics.insert(0, "rlnCtfDataArePhaseFlipped", 1))
+
+
+def multiply_by_ctf(star) -> None:
+    star.edit(lambda _, table: table.insert(0, "rlnCtfDataAreCtfPremultiplied", 1))
+
+
 def oblong_stack(star) -> None:
     pixels = np.zeros((COUNT, BOX, BOX + 2), dtype=np.float32)
     mrcfile.write(star.stack, pixels, overwrite=True)
@@ -165,6 +173,8 @@ BAD_STAR = {
     binary_star: "not a readable STAR file",
     bad_name: "row 3; expected an image number",
     unknown_group: "optics group 9",
+    flip_phases: "PhaseFlipped is set, and the CTF would be applied a second time",
+    multiply_by_ctf: "CtfPremultiplied is set",
     negative_voltage: "-300 kV",
     complex_stack: "MRC mode 4",
     oblong_stack: "18 × 16 pixels",
@@ -267,3 +277,31 @@ def test_the_tables_of_bad_input_are_not_vacuous(star, cs, images) -> None:
     assert torch.equal(load(star), images.double())
     assert torch.equal(load(cs), images.double())
     assert min(len(BAD_STAR), len(BAD_CS)) >= 20
+
+
+def test_optics_that_the_model_lacks_are_named(star, cs, caplog) -> None:
+    load(star)
+    load(cs)
+    assert caplog.text == ""
+
+    def tilt(optics: pd.DataFrame, table: pd.DataFrame) -> None:
+        optics[["rlnBeamTiltX", "rlnMagMat00"]] = 0.3, 1.0
+        optics[["rlnOddZernike", "rlnEvenZernike"]] = "[0,0.01,0]", "[0,0,0]"
+        table["rlnCtfScalefactor"] = 1.0
+
+    star.edit(tilt)
+    load(star)
+    (message,) = caplog.messages
+    assert message.endswith("B-factor alone: rlnBeamTiltX, rlnOddZernike")
+    caplog.clear()
+
+    anisotropic = np.full((COUNT, 4), 0.01)
+    cs.edit(
+        lambda table: rfn.merge_arrays(
+            [table, anisotropic.view([("ctf/anisomag", "f8", (4,))])[:, 0]],
+            flatten=True,
+        )
+    )
+    load(cs)
+    (message,) = caplog.messages
+    assert message.endswith("B-factor alone: ctf/anisomag")

@@ -33,7 +33,7 @@ truth = specimen_map(specimen, edge, pixel_size)
 
 with TemporaryDirectory() as folder:
     star, path = Path(folder) / "particles.star", Path(folder) / "map.mrc"
-    join_tables(star, files.stars)
+    join_tables(star, files.stars, normal.n_images)
     theirs = reconstruct_by_relion(star, path, pixel_size).volume
 theirs = torch.from_numpy(theirs)[centre, centre, centre].double()
 # A prior so weak that it only steadies frequencies that no image covers.

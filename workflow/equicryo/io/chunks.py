@@ -28,36 +28,37 @@ def gather_tables(
     Raises:
         ValueError: the chunks hold fewer than `count` particles.
     """
-    tables = _join(chunks)
-    particles = tables["particles"]
-    if len(particles) < count:
-        raise ValueError(f"{len(particles)} particles, not the {count} asked for")
-    particles = particles[:count].copy()
+    tables = _join(chunks, count)
     name = Path(stack).as_posix()
-    particles["rlnImageName"] = [f"{row + 1:06d}@{name}" for row in range(count)]
+    names = [f"{row + 1:06d}@{name}" for row in range(count)]
+    particles = tables["particles"].assign(rlnImageName=names)
     write_tables(path, {**tables, "particles": particles})
 
 
-def join_tables(path: str | Path, chunks: Sequence[str | Path]) -> None:
-    """Write the particles of all chunks as one table that points to the chunks' stacks.
+def join_tables(path: str | Path, chunks: Sequence[str | Path], count: int) -> None:
+    """Write the first particles of consecutive chunks, which stay in their stacks.
 
     Args:
         path: a .star file, replaced as a whole.
         chunks: STAR files in order, of the same optics.
+        count: number of particles.
+
+    Raises:
+        ValueError: the chunks hold fewer than `count` particles.
     """
-    write_tables(path, _join(chunks))
+    write_tables(path, _join(chunks, count))
 
 
-def _join(chunks: Sequence[str | Path]) -> dict[str, pd.DataFrame]:
+def _join(chunks: Sequence[str | Path], count: int) -> dict[str, pd.DataFrame]:
     pairs = [read_star_tables(Path(chunk)) for chunk in chunks]
     optics = pairs[0][0]
     if optics is None:
         raise ValueError(f"{chunks[0]}: no table of optics")
-    particles = [particles.frame for _, particles in pairs]
-    return {
-        "optics": optics.frame,
-        "particles": pd.concat(particles, ignore_index=True),
-    }
+    frames = [particles.frame for _, particles in pairs]
+    particles = pd.concat(frames, ignore_index=True)
+    if len(particles) < count:
+        raise ValueError(f"{len(particles)} particles, not the {count} asked for")
+    return {"optics": optics.frame, "particles": particles[:count]}
 
 
 def read_first_images(

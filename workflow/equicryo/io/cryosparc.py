@@ -14,11 +14,20 @@ from scipy.spatial.transform import Rotation
 from equicryo.errors import InputError
 from equicryo.io.arrays import check_declared_size
 from equicryo.io.image_names import read_image_places
-from equicryo.io.optics import MILLIMETRE, build_optics_groups
+from equicryo.io.optics import MILLIMETRE, build_optics_groups, tell_left_out
 from equicryo.io.particle_table import Particles
 from equicryo.io.stacks import check_pixel_size
 from equicryo.physics.optics import Defocus, Optics
 from equicryo.physics.pose import Pose
+
+NEUTRAL = {
+    "ctf/tilt_A": 0.0,
+    "ctf/trefoil_A": 0.0,
+    "ctf/tetra_A": 0.0,
+    "ctf/anisomag": 0.0,
+    "ctf/scale": 1.0,
+}
+"""Values of what the model of the CTF here lacks with which nothing is lacking."""
 
 
 def read_cs_particles(path: Path, root: str | Path | None) -> Particles:
@@ -46,6 +55,13 @@ def read_cs_particles(path: Path, root: str | Path | None) -> Particles:
     for header in stacks:
         check_pixel_size(header, groups[0].pixel_size)
     _check_boxes(path, table, stacks[0].box_size)
+    tell_left_out(
+        path,
+        {
+            name: _numbers(path, table, name, default=value) - value
+            for name, value in NEUTRAL.items()
+        },
+    )
     turned = Rotation.from_rotvec(_numbers(path, table, "alignments3D/pose")).inv()
     pixel_size = _numbers(
         path, table, "alignments3D/psize_A", default=groups[0].pixel_size

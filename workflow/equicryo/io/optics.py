@@ -1,5 +1,8 @@
 """Optics groups of a particle table."""
 
+import logging
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,24 @@ from equicryo.physics.optics import Optics
 
 MICROMETRE = 1e4  # Å
 MILLIMETRE = 1e7  # Å
+
+TREATED = ("rlnCtfDataArePhaseFlipped", "rlnCtfDataAreCtfPremultiplied")
+"""Marks of images to which a CTF has been applied after the microscope's own."""
+
+NEUTRAL = {
+    "rlnBeamTiltX": 0.0,
+    "rlnBeamTiltY": 0.0,
+    "rlnMagMat00": 1.0,
+    "rlnMagMat01": 0.0,
+    "rlnMagMat10": 0.0,
+    "rlnMagMat11": 1.0,
+    "rlnCtfScalefactor": 1.0,
+}
+"""Values of what the model of the CTF here lacks with which nothing is lacking."""
+
+ZERNIKES = ("rlnOddZernike", "rlnEvenZernike")
+
+logger = logging.getLogger(__name__)
 
 
 def read_optics_groups(
@@ -29,8 +50,26 @@ def read_optics_groups(
 
     Raises:
         InputError: a value is missing or impossible, a particle's group is not in the
-            table, or the groups disagree on pixel size or with the stacks on the box.
+            table, the groups disagree on pixel size or with the stacks on the box, or
+            the images are not as the microscope made them.
     """
+    tables = [table for table in (optics, particles) if table is not None]
+    _refuse_treated(tables)
+    tell_left_out(
+        particles.path,
+        {
+            label: table.numbers(label) - value
+            for table in tables
+            for label, value in NEUTRAL.items()
+            if label in table
+        }
+        | {
+            label: np.array([bool(re.search("[1-9]", it)) for it in table.texts(label)])
+            for table in tables
+            for label in ZERNIKES
+            if label in table
+        },
+    )
     rows = _optics_rows(particles if optics is None else optics)
     if optics is None:
         rows, group = np.unique(rows, axis=0, return_inverse=True)
@@ -46,6 +85,33 @@ def read_optics_groups(
         )
     groups = build_optics_groups(particles.path, rows, box_size)
     return groups, group.reshape(-1).astype(np.int64)
+
+
+def _refuse_treated(tables: Iterable[Table]) -> None:
+    for table in tables:
+        for label in TREATED:
+            if table.numbers(label, default=0.0).any():
+                raise InputError(
+                    f"{table.path}: _{label} is set, and the CTF would be applied a "
+                    "second time: extract the particles again without it"
+                )
+
+
+def tell_left_out(path: Path, found: Mapping[str, np.ndarray]) -> None:
+    """Warn of optics that the table has and the model of the CTF has not.
+
+    Args:
+        path: of the particle table.
+        found: differences from what would change nothing, by column.
+    """
+    names = [name for name, values in found.items() if values.any()]
+    if names:
+        logger.warning(
+            "%s: left out, for the CTF here has defocus, astigmatism, spherical "
+            "aberration, phase shift and B-factor alone: %s",
+            path,
+            ", ".join(names),
+        )
 
 
 def build_optics_groups(
