@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from equicryo.evaluation.coverage import EXACT
 from equicryo.evaluation.gaussian_problems import PROBLEMS, MixturePrior
 from equicryo.evaluation.sampler_calibration import (
-    EXACT,
     PASSES,
     SETTINGS,
     calibrate,

@@ -8,8 +8,8 @@ import yaml
 from equicryo.inference.traces import RefinedTrace
 from equicryo.io.geometry import write_geometry
 from equicryo.io.models import write_ensemble
+from equicryo.io.proposal_search import read_proposal_search
 from equicryo.io.traces import read_traces, write_traces
-from equicryo.io.tracing import read_proposal_search
 from equicryo.structure.chain import Chain
 from equicryo.structure.trace_geometry import TraceGeometry
 

@@ -4,10 +4,10 @@ import logging
 
 import torch
 
+from equicryo.evaluation.coverage import EXACT
 from equicryo.evaluation.gaussian_problems import PROBLEMS
 from equicryo.evaluation.sampler_calibration import (
     CALIBRATION_COLUMNS,
-    EXACT,
     SETTINGS,
     calibrate,
 )

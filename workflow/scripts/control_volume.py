@@ -9,12 +9,12 @@ from equicryo.evaluation.hallucination import (
 )
 from equicryo.inference.volume_samplers import VOLUME_SAMPLERS, read_volume_sampler
 from equicryo.inference.volume_sampling import prepare_volume_likelihood
+from equicryo.io.chain_sets import read_training_chains
 from equicryo.io.logs import log_to
 from equicryo.io.maps import DensityMap, write_map
 from equicryo.io.models import read_atoms, read_chain
 from equicryo.io.normal import read_normal
 from equicryo.io.tables import write_table
-from equicryo.io.training_sets import read_training_chains
 from equicryo.io.voxel_priors import read_voxel_prior
 from equicryo.physics.normal_operator import prepare_operator
 from equicryo.physics.simulation import specimen_map

@@ -23,8 +23,8 @@ from equicryo.io.geometry import read_geometry
 from equicryo.io.logs import log_to
 from equicryo.io.models import read_chain
 from equicryo.io.normal import read_normal
+from equicryo.io.proposal_search import read_proposal_search
 from equicryo.io.tables import write_table
-from equicryo.io.tracing import read_proposal_search
 from equicryo.physics.gain import KnownGain
 from equicryo.physics.residue_density import single_blobs
 from equicryo.seeds import derive_generator

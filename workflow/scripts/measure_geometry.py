@@ -1,8 +1,8 @@
 """Count how Cα atoms follow one another in training chains (rule measure_geometry)."""
 
+from equicryo.io.chain_sets import read_training_chains
 from equicryo.io.geometry import write_geometry
 from equicryo.io.logs import log_to
-from equicryo.io.training_sets import read_training_chains
 from equicryo.seeds import derive_generator
 from equicryo.structure.trace_geometry import measure_geometry
 

@@ -3,9 +3,9 @@
 import torch
 
 from equicryo.inference.bead_tracing import read_bead_config, trace_beads
+from equicryo.io.bead_problem import read_bead_problem
 from equicryo.io.logs import log_to
 from equicryo.io.traces import write_traces
-from equicryo.io.tracing import read_bead_problem
 
 log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)

@@ -10,10 +10,10 @@ from equicryo.io.logs import log_to
 from equicryo.io.models import write_ensemble
 from equicryo.io.normal import read_normal
 from equicryo.io.points import read_points
+from equicryo.io.proposal_search import read_proposal_search
 from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
 from equicryo.io.traces import read_traces, write_traces
-from equicryo.io.tracing import read_proposal_search
 from equicryo.physics.gain import gain_of
 from equicryo.seeds import derive_generator
 

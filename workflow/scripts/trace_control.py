@@ -6,9 +6,9 @@ import torch
 
 from equicryo.inference.bead_tracing import anneal_beads, read_bead_config, trace_beads
 from equicryo.inference.trace_merging import AnnealingConfig
+from equicryo.io.bead_problem import read_bead_problem
 from equicryo.io.logs import log_to
 from equicryo.io.traces import write_traces
-from equicryo.io.tracing import read_bead_problem
 from equicryo.seeds import derive_generator, numpy_generator
 
 log_to(snakemake.log[0])

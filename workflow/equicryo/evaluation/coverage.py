@@ -12,6 +12,9 @@ from jaxtyping import Float, Int
 from scipy import special
 from torch import Tensor
 
+EXACT = "exact"
+"""Name of the control: draws from the posterior in closed form."""
+
 ROUNDING = 1e-9
 """0.9 × 200 is below 180 in floating point."""
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from equicryo.evaluation.coverage import expected_coverage, region_ranks
+from equicryo.evaluation.coverage import EXACT, expected_coverage, region_ranks
 from equicryo.evaluation.gaussian_problems import GaussianProblem
 from equicryo.inference.diffusion import ScheduleConfig
 from equicryo.inference.dps import DpsConfig
@@ -26,9 +26,6 @@ LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 PASSES = 240
 """Through the denoiser, a sample: what every sampler may spend."""
-
-EXACT = "exact"
-"""Name of the control: draws from the posterior in closed form."""
 
 _COMMON = MappingProxyType(
     {

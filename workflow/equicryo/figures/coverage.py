@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from equicryo.evaluation.coverage import coverage_band
-from equicryo.evaluation.sampler_calibration import EXACT
+from equicryo.evaluation.coverage import EXACT, coverage_band
 from equicryo.figures.theme import BLUE, GREY, INK, MAGENTA, ORANGE, PALE, TEAL
 
 STYLES = {

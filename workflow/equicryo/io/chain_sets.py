@@ -1,13 +1,15 @@
 """Sets of chains in a plain NumPy archive."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from equicryo.errors import InputError
 from equicryo.io.arrays import read_arrays, write_arrays
 from equicryo.io.tables import read_table
+from equicryo.seeds import derive_generator
 from equicryo.structure.chain_set import ChainSet
 
 
@@ -72,3 +74,32 @@ def read_splits(
     return found.select(
         [i for i, name in enumerate(found.ids) if split.get(name) in splits]
     )
+
+
+def read_training_chains(
+    files: Mapping[str, str], count: int | None, seed: int
+) -> ChainSet:
+    """Read the chains that a prior may learn from, or some of them.
+
+    Args:
+        files: `chains`, `splits` (see resources/chains).
+        count: how many, drawn at random; None for all.
+        seed: of the drawing.
+
+    Raises:
+        InputError: a file is missing or damaged, or holds too few training chains.
+    """
+    chains = read_chain_set(files["chains"])
+    splits = {row["id"]: row["split"] for row in read_table(files["splits"])}
+    learnt = [i for i, name in enumerate(chains.ids) if splits.get(name) == "training"]
+    if count is not None:
+        if count > len(learnt):
+            raise InputError(
+                f"{files['chains']}: {count} training chains asked for, but "
+                f"{files['splits']} names {len(learnt)} of its chains for training: "
+                "ask for fewer, or take a larger set"
+            )
+        generator = derive_generator(seed, "read_chain_training_set")
+        order = torch.randperm(len(learnt), generator=generator)[:count]
+        learnt = sorted(learnt[index] for index in order.tolist())
+    return chains.select(learnt)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from equicryo.io.arrays import arrays_sha256
+from equicryo.io.chain_sets import read_training_chains
 from equicryo.io.residue_model import read_residue_model
 from equicryo.io.training_sets import (
     ids_by_split,
     read_held_out_chains,
-    read_training_chains,
 )
 from equicryo.models.proposer_examples import CropExamples
 from equicryo.models.proposer_training import HELD_OUT_SNR

@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from equicryo.errors import InputError
 from equicryo.io.arrays import arrays_sha256
-from equicryo.io.chain_sets import read_chain_set
+from equicryo.io.chain_sets import read_chain_set, read_training_chains
 from equicryo.io.points import read_conformers, read_points
 from equicryo.io.priors import describe_whitening
 from equicryo.io.provenance import current_commit
@@ -25,7 +24,6 @@ from equicryo.models.examples import (
 )
 from equicryo.models.polymer import PolymerWhitening, fit_polymer
 from equicryo.models.whitening import EnsembleWhitening, fit_whitening
-from equicryo.seeds import derive_generator
 from equicryo.structure.chain_set import ChainSet
 from equicryo.structure.residues import residue_types
 
@@ -104,35 +102,6 @@ def read_chain_training_set(
         training_ids=training.ids,
         held_out_ids=ids_by_split(held_out),
     )
-
-
-def read_training_chains(
-    files: Mapping[str, str], count: int | None, seed: int
-) -> ChainSet:
-    """Read the chains that a prior may learn from, or some of them.
-
-    Args:
-        files: `chains`, `splits` (see resources/chains).
-        count: how many, drawn at random; None for all.
-        seed: of the drawing.
-
-    Raises:
-        InputError: a file is missing or damaged, or holds too few training chains.
-    """
-    chains = read_chain_set(files["chains"])
-    splits = {row["id"]: row["split"] for row in read_table(files["splits"])}
-    learnt = [i for i, name in enumerate(chains.ids) if splits.get(name) == "training"]
-    if count is not None:
-        if count > len(learnt):
-            raise InputError(
-                f"{files['chains']}: {count} training chains asked for, but "
-                f"{files['splits']} names {len(learnt)} of its chains for training: "
-                "ask for fewer, or take a larger set"
-            )
-        generator = derive_generator(seed, "read_chain_training_set")
-        order = torch.randperm(len(learnt), generator=generator)[:count]
-        learnt = sorted(learnt[index] for index in order.tolist())
-    return chains.select(learnt)
 
 
 def read_held_out_chains(files: Mapping[str, str]) -> tuple[ChainSet, dict[str, str]]:
