@@ -62,3 +62,11 @@ def test_ranks_are_drawn_beside_even_ones():
     even, curve = axes.lines
     assert set(even.get_ydata()) == {1.0}
     np.testing.assert_allclose(curve.get_xydata(), [[0.25, 0.9], [0.75, 1.1]])
+
+
+def test_where_nothing_was_found_axes_are_empty():
+    figure = Figure()
+    axes = figure.subplots()
+    draw_spread_skill(axes, SKILL[:0])
+    figure.canvas.draw()
+    assert len(axes.lines) == 0

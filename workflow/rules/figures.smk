@@ -147,6 +147,7 @@ rule draw_uncertainty:
     input:
         metrics=f"{RESULTS}/metrics.csv",
         ensembles=[f"{folder}/ensemble.cif" for folder in IMAGE_RECONSTRUCTIONS],
+        truths=[f"{RESULTS}/images/{name}/truth.cif" for name in IMAGE_DATASETS],
     output:
         svg=report(
             f"{RESULTS}/figures/uncertainty.svg",

@@ -90,6 +90,15 @@ IMAGE_STUDIES = list_image_studies()
 IMAGE_RECONSTRUCTIONS = [
     folder for folder, study in STUDIES.items() if study in IMAGE_STUDIES
 ]
+IMAGE_DATASETS = sorted(
+    {
+        name
+        for study in config["studies"]
+        if study["study"] in IMAGE_STUDIES
+        for name in study["dataset"]
+        if name not in WITHOUT_TRUTH
+    }
+)
 FIGURES = [
     *expand(
         f"{RESULTS}/figures/{{name}}.{{suffix}}",

@@ -5,6 +5,10 @@ import torch
 from matplotlib.figure import Figure
 
 from equicryo.evaluation.uncertainty import (
+    COVERAGE_COLUMNS,
+    RANK_COLUMNS,
+    REGION_COLUMNS,
+    SKILL_COLUMNS,
     coverage_rows,
     rank_rows,
     region_rows,
@@ -26,7 +30,8 @@ log_to(snakemake.log[0])
 metrics = pd.read_csv(snakemake.input.metrics)
 coverage, regions, ranks, skill = [], [], [], []
 for study in snakemake.params.studies:
-    rows = metrics[(metrics["study"] == study) & (metrics["verdict"] == "found")]
+    found = (metrics["verdict"] == "found") & metrics["truth"].notna()
+    rows = metrics[(metrics["study"] == study) & found]
     ensembles = [
         (
             torch.from_numpy(read_ensemble(row.reconstruction)[1]),
@@ -44,10 +49,10 @@ for study in snakemake.params.studies:
 use_theme()
 figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
 (upper_left, upper_right), (lower_left, lower_right) = figure.subplots(2, 2)
-draw_coverage_by_level(upper_left, pd.DataFrame(coverage))
-draw_regions_by_level(upper_right, pd.DataFrame(regions))
-draw_ranks(lower_left, pd.DataFrame(ranks))
-draw_spread_skill(lower_right, pd.DataFrame(skill))
+draw_coverage_by_level(upper_left, pd.DataFrame(coverage, columns=COVERAGE_COLUMNS))
+draw_regions_by_level(upper_right, pd.DataFrame(regions, columns=REGION_COLUMNS))
+draw_ranks(lower_left, pd.DataFrame(ranks, columns=RANK_COLUMNS))
+draw_spread_skill(lower_right, pd.DataFrame(skill, columns=SKILL_COLUMNS))
 mark_panel(upper_left, "a", "coordinates in intervals")
 mark_panel(upper_right, "b", "residues in regions")
 mark_panel(lower_left, "c", "ranks of coordinates")

@@ -81,9 +81,10 @@ def draw_spread_skill(axes: Axes, bins: pd.DataFrame) -> None:
         axes: where to draw.
         bins: rows of `uncertainty.SKILL_COLUMNS`.
     """
-    ends = [bins[["predicted", "actual"]].min().min() / 1.2]
-    ends.append(bins[["predicted", "actual"]].max().max() * 1.2)
-    axes.plot(ends, ends, **HONEST)
+    if len(bins):
+        errors = bins[["predicted", "actual"]]
+        ends = [errors.min().min() / 1.2, errors.max().max() * 1.2]
+        axes.plot(ends, ends, **HONEST)
     for points, style in _each_study(bins):
         axes.plot(
             points["predicted"], points["actual"], marker="o", linestyle="none", **style
