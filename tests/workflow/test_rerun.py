@@ -177,6 +177,14 @@ def test_published_run_can_be_planned(checkout):
     assert planned["compress_images"] == 6 * 20 + 27 * 2 + parts
 
 
+def test_a_prior_of_another_chain_is_refused(checkout):
+    paper = checkout.folder / "config/paper.yaml"
+    paper.replace(checkout.folder / "config/test.yaml")
+    edit(checkout, "config/test.yaml", "[generalist_2vkn]", "[generalist_adk]")
+    said = checkout.snakemake("--dry-run", check=False)
+    assert "generalist_adk speaks of adk, and the images of 2vkn_12 show 2vkn" in said
+
+
 def test_a_fresh_checkout_can_be_planned(checkout):
     assert checkout.planned()["reconstruct"] == 5
 
@@ -209,6 +217,8 @@ def test_slurm_profile_sends_the_training_to_the_gpu_partition(checkout):
             "[mmps]\n    alpha: [1]\n    scale: [inferred]",
             "give it the scale 1",
         ),
+        ("prior: [generalist_1hel]", "prior: [generalist]", "speaks of no chain"),
+        ("count: 8\n  churn", "count: 2\n  churn", "draw as many"),
         (
             "volume_samplers: {}",
             "volume_samplers: {dps: {samples: 5, schedule: "
@@ -224,6 +234,8 @@ def test_slurm_profile_sends_the_training_to_the_gpu_partition(checkout):
         "unknown stack",
         "unknown noise",
         "scale of a generalist",
+        "prior without a chain",
+        "fewer draws than samples",
         "sample without its opposite",
         "no fault of the schema",
     ],

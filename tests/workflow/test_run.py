@@ -145,7 +145,11 @@ def test_provenance_can_replay_the_run(finished):
     assert provenance["versions"]["torch"].startswith("2.")
     structure = finished.folder / "resources/structures/1hel.pdb"
     digest = hashlib.sha256(structure.read_bytes()).hexdigest()
-    assert provenance["inputs"] == {"resources/structures/1hel.pdb": digest}
+    inputs = provenance["inputs"]
+    assert inputs["resources/structures/1hel.pdb"] == digest
+    networks = {path for path in inputs if path.endswith("weights.safetensors")}
+    folders = ("priors/generalist", "proposer")
+    assert networks == {f"resources/{one}/weights.safetensors" for one in folders}
     assert "score_reconstruction" in provenance["code"]
 
 

@@ -10,11 +10,6 @@ SMALL_DATASETS = [
 ]
 
 
-def stack_of(dataset):
-    """Return the settings of the stack that a data set is taken from."""
-    return config["stacks"][config["datasets"][dataset]["stack"]]
-
-
 def stack_settings(wildcards):
     """Return the settings of a stack."""
     return config["stacks"][wildcards.stack]

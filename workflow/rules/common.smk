@@ -21,6 +21,7 @@ config = order_keys(config)
 
 RESULTS = f"results/{config['run']}" if config["run"] else "results"
 COSTS = "resources/costs.csv"
+SCRIPTS = sorted(path.stem for path in Path(workflow.basedir, "scripts").glob("*.py"))
 RECONSTRUCTION = (
     f"{RESULTS}/reconstructions/{{dataset}}/{{prior}}/{{sampler}}/"
     "alpha{alpha}_scale{scale}_seed{seed}"
@@ -118,6 +119,7 @@ def list_reconstructions():
         for axis in ("dataset", "prior", "sampler"):
             check_names(f"studies: {study['study']}", axis, study[axis])
         check_scales(study)
+        check_targets(study)
         for values in product(*(study[axis] for axis in AXES)):
             folder = RECONSTRUCTION.format(**dict(zip(AXES, values)))
             if folder in studies:
@@ -139,6 +141,28 @@ def check_scales(study):
         )
 
 
+def check_targets(study):
+    """Refuse a prior that does not speak of the chain that is in the images."""
+    for prior, dataset in product(study["prior"], study["dataset"]):
+        target = config["priors"][prior].get("target")
+        if target is None:
+            raise WorkflowError(
+                f"config: studies: {study['study']}: prior {prior} speaks of no chain: "
+                "adopt it for one, as generalist_1hel of config/config.yaml is"
+            )
+        if dataset in SIMULATED and target != stack_of(dataset)["target"]:
+            raise WorkflowError(
+                f"config: studies: {study['study']}: prior {prior} speaks of {target}, "
+                f"and the images of {dataset} show {stack_of(dataset)['target']}: take "
+                "another prior, or a study for each target"
+            )
+
+
+def stack_of(dataset):
+    """Return the settings of the stack that a data set is taken from."""
+    return config["stacks"][config["datasets"][dataset]["stack"]]
+
+
 def check_names(place, kind, names):
     """Refuse names of something that the config does not define."""
     known = config[f"{kind}s"]
@@ -157,6 +181,13 @@ for name, stack in config["stacks"].items():
 check_names("relion_maps", "dataset", config["relion_maps"])
 check_names("scaling_priors", "prior", config["scaling_priors"])
 
+if config["draws"]["count"] < config["tracing"]["sampling"]["samples"]:
+    raise WorkflowError(
+        f"config: draws.count is {config['draws']['count']}, but where images show nothing "
+        "draws take the place of samples, and tracing.sampling.samples is "
+        f"{config['tracing']['sampling']['samples']}: draw as many"
+    )
+
 STUDIES = list_reconstructions()
 RECONSTRUCTIONS = list(STUDIES)
 
@@ -164,6 +195,33 @@ RECONSTRUCTIONS = list(STUDIES)
 def study_of(wildcards):
     """Return the study that a reconstruction belongs to."""
     return STUDIES[RECONSTRUCTION.format(**wildcards)]
+
+
+def given_files():
+    """Return the files that the run starts from, and does not make itself."""
+    tables = [config["datasets"][name]["particles"] for name in MEASURED]
+    folders = [
+        *(config["tracing"][name] for name in ("proposer", "prior")),
+        *(prior.get("weights") for prior in config["priors"].values()),
+        *(prior.get("initial") for prior in config["priors"].values()),
+        *(prior.get("weights") for prior in config["voxel_priors"].values()),
+    ]
+    names = ("weights.safetensors", "card.json")
+    files = [
+        *(
+            structure["file"]
+            for structure in config["structures"].values()
+            if structure["source"] != "rcsb"
+        ),
+        *(
+            table[key]
+            for table in tables
+            for key in ("star", "sequence", "truth")
+            if table[key]
+        ),
+        *(f"{folder}/{name}" for folder in folders if folder for name in names),
+    ]
+    return sorted({file for file in files if not file.startswith(f"{RESULTS}/")})
 
 
 def target_file(dataset, name):

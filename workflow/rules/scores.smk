@@ -115,11 +115,7 @@ rule aggregate_metrics:
 rule write_provenance:
     input:
         metrics=f"{RESULTS}/metrics.csv",
-        structures=[
-            structure["file"]
-            for structure in config["structures"].values()
-            if structure["source"] != "rcsb"
-        ],
+        given=given_files(),
     output:
         provenance=f"{RESULTS}/provenance.json",
     log:
@@ -131,6 +127,7 @@ rule write_provenance:
         mem_mb=memory(500),
         runtime=minutes(5),
     params:
-        code=fingerprint("write_provenance"),
+        config=config,
+        code=fingerprint(*SCRIPTS),
     script:
         "../scripts/write_provenance.py"

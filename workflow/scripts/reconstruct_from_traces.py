@@ -46,7 +46,8 @@ if traces:
 else:
     # The images name no place for any residue: the prior alone speaks.
     draws = read_arrays(files.draws, ["coordinates"])["coordinates"]
-    samples, steps = torch.from_numpy(draws[: sampler.samples]), []
+    scaled = float(wildcards.scale) * torch.from_numpy(draws[: sampler.samples])
+    samples, steps = scaled, []
 
 write_samples(snakemake.output.ensemble, chain, samples.double().numpy())
 write_table(snakemake.output.diagnostics, DIAGNOSTICS_COLUMNS, [s.row() for s in steps])

@@ -8,5 +8,5 @@ from equicryo.io.provenance import collect_provenance
 
 log_to(snakemake.log[0])
 scripts = Path(snakemake.scriptdir).glob("*.py")
-content = collect_provenance(snakemake.config, snakemake.input.structures, scripts)
+content = collect_provenance(snakemake.params.config, snakemake.input.given, scripts)
 write_document(snakemake.output.provenance, content)
