@@ -280,6 +280,15 @@ def is_measured(wildcards):
     return wildcards.dataset in MEASURED
 
 
+def chain_names(target):
+    """Return the names by which a training set would know the chain of a structure."""
+    structure = config["structures"][target]
+    if structure["file"].endswith(".npz"):
+        return [structure["chain"]]
+    entries = (target, Path(structure["file"]).stem)
+    return sorted({f"{entry.upper()}_{structure['chain']}" for entry in entries})
+
+
 def planted_file(wildcards, name):
     """Return a file of the prior in whose card a wrong length unit is planted."""
     planted = config["priors"][wildcards.prior]["planted"]

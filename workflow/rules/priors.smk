@@ -28,7 +28,6 @@ rule train_prior:
 
 rule adopt_prior:
     input:
-        points=lambda wildcards: prior_file(wildcards.prior, "points.npz"),
         weights=lambda wildcards: adopted_file(wildcards, "weights.safetensors"),
         card=lambda wildcards: adopted_file(wildcards, "card.json"),
     output:
@@ -45,6 +44,7 @@ rule adopt_prior:
         mem_mb=memory(500),
         runtime=minutes(5),
     params:
+        names=lambda wildcards: chain_names(config["priors"][wildcards.prior]["target"]),
         code=fingerprint("adopt_prior"),
     script:
         "../scripts/adopt_prior.py"

@@ -126,6 +126,11 @@ rule trace_chain:
         runtime=minutes(60),
     params:
         settings=search_settings(),
+        names=lambda wildcards: (
+            chain_names(stack_of(wildcards.dataset)["target"])
+            if wildcards.dataset in SIMULATED
+            else []
+        ),
         seed=config["seed"],
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,

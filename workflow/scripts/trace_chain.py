@@ -10,6 +10,7 @@ from equicryo.io.logs import log_to
 from equicryo.io.models import write_ensemble
 from equicryo.io.normal import read_normal
 from equicryo.io.points import read_points
+from equicryo.io.priors import refuse_trained_on
 from equicryo.io.proposal_search import read_proposal_search
 from equicryo.io.residue_model import read_density
 from equicryo.io.tables import write_table
@@ -21,6 +22,8 @@ log_to(snakemake.log[0])
 torch.set_num_threads(snakemake.threads)
 files, params, output = snakemake.input, snakemake.params, snakemake.output
 
+for card in (files.card, files.prior_card):
+    refuse_trained_on(card, params.names)
 chain, normal = read_points(files.points), read_normal(files.normal)
 density = read_density(params.density, files.constants, chain.sequence)
 gain = gain_of(measured=params.measured)

@@ -1,5 +1,6 @@
 """Priors on disk: weights as safetensors, and a card that says what they are."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -58,6 +59,29 @@ def read_card(path: str | Path) -> dict[str, Any]:
             f"{', '.join(WHITENINGS)}: train the prior again"
         )
     return card
+
+
+def refuse_trained_on(card_path: str | Path, names: Iterable[str]) -> None:
+    """Refuse a network that was trained on the chain that it shall speak of.
+
+    Args:
+        card_path: its card.
+        names: of the chain, as a training set would have it, such as 1HEL_A.
+
+    Raises:
+        InputError: the card is missing or damaged, does not tell what the network was
+            trained on, or names the chain.
+    """
+    learnt = read_document(card_path).get("training_ids")
+    if learnt is None:
+        raise InputError(f"{card_path}: no training_ids in it: train the network again")
+    for name in names:
+        if name in learnt:
+            raise InputError(
+                f"{card_path}: the network was trained on {name}, so that nothing it "
+                "says of it would be a prediction: take another target, or a network "
+                "that has not seen it"
+            )
 
 
 def read_denoiser(weights: str | Path, card_path: str | Path) -> Denoiser:
