@@ -32,6 +32,16 @@ VOLUMES = [
     for study in config["volume_studies"]
     for values in product(*(study[axis] for axis in VOLUME_AXES))
 ]
+if len({tuple(volume.values()) for volume in VOLUMES}) < len(VOLUMES):
+    raise WorkflowError(
+        "config: volume_studies: a reconstruction is asked for twice, and would count "
+        "twice in means: leave it in one of them"
+    )
+if len({volume["voxel_prior"] for volume in VOLUMES}) > 1:
+    raise WorkflowError(
+        "config: volume_studies: several voxel priors, which tables and figures would all "
+        "call the U-Net: give each a config, and a run, of its own"
+    )
 VOLUME_DATASETS = sorted({volume["dataset"] for volume in VOLUMES})
 VOLUME_RESULTS = [
     *([f"{RESULTS}/voxel.csv"] if VOLUMES else []),
