@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from equicryo.io.checkpoints import SafetensorsCheckpointIO, train_with_checkpoints
+from equicryo.io.checkpoints import (
+    SafetensorsCheckpointIO,
+    checkpoint_path,
+    train_with_checkpoints,
+)
 from equicryo.models.denoiser import Denoiser
 from equicryo.models.examples import Batch, ChainExamples, EnsembleExamples, collate
 from equicryo.models.training import (
@@ -173,6 +177,16 @@ def test_a_loss_that_is_no_number_stops_the_training(ensemble, tmp_path):
         training.denoiser.network.noise[0].weight.fill_(math.nan)
     with pytest.raises(FloatingPointError, match="step 0"):
         train_with_checkpoints(training, tmp_path / "state.safetensors", [])
+
+
+def test_a_training_of_other_data_or_settings_has_another_checkpoint(tmp_path):
+    data, weights = tmp_path / "data.npz", str(tmp_path / "weights.safetensors")
+    data.write_bytes(b"some")
+    first = checkpoint_path(weights, [str(data)], {"steps": 5}, 1)
+    assert first == checkpoint_path(weights, [str(data)], {"steps": 5}, 1)
+    assert first != checkpoint_path(weights, [str(data)], {"steps": 6}, 1)
+    data.write_bytes(b"more")
+    assert first != checkpoint_path(weights, [str(data)], {"steps": 5}, 1)
 
 
 def test_checkpoints_keep_nested_state_and_key_types(tmp_path):

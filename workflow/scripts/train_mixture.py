@@ -1,13 +1,11 @@
 """Train a network on a law known in closed form (rule train_mixture)."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 
 from equicryo.evaluation.rotated_mixture import fold_mixture
-from equicryo.io.arrays import arrays_sha256
-from equicryo.io.checkpoints import train_with_checkpoints
+from equicryo.io.checkpoints import checkpoint_path, train_with_checkpoints
 from equicryo.io.documents import write_document
 from equicryo.io.logs import log_to
 from equicryo.io.points import read_points
@@ -32,9 +30,8 @@ denoiser = Denoiser(network, fit_polymer(list(chains.numpy())))
 initialise(denoiser.network, generator)
 test = mixture.draw(config.batch_residues, generator)
 training = DenoiserTraining(denoiser, config, mixture, [test], seed)
-# Named by what it depends on, so that a changed config or code never resumes from it.
-state = arrays_sha256(str((settings, seed, snakemake.params.code)))
-checkpoint = Path(output.weights).with_name(f"{state[:16]}.safetensors")
+rest = (settings, seed, snakemake.params.code)
+checkpoint = checkpoint_path(output.weights, snakemake.input, *rest)
 train_with_checkpoints(training, checkpoint, [])
 
 write_weights(output.weights, training.average.module)

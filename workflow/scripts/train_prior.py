@@ -1,13 +1,15 @@
 """Train a prior on a molecule's conformers or on many chains (rule train_prior)."""
 
 import sys
-from pathlib import Path
 
 import torch
 
 from equicryo.figures.training import draw_training
-from equicryo.io.arrays import arrays_sha256
-from equicryo.io.checkpoints import TrainingPicture, train_with_checkpoints
+from equicryo.io.checkpoints import (
+    TrainingPicture,
+    checkpoint_path,
+    train_with_checkpoints,
+)
 from equicryo.io.documents import write_document
 from equicryo.io.logs import log_to
 from equicryo.io.priors import read_card, read_denoiser, write_weights
@@ -40,11 +42,9 @@ else:
     name = snakemake.wildcards.prior
     initialise(denoiser.network, derive_generator(params.seed, "train_prior", name))
     earlier = None
-start = [tensor.numpy() for tensor in denoiser.state_dict().values()]
 training = DenoiserTraining(denoiser, config, data.examples, data.held_out, params.seed)
-# Named by what it depends on, so that a changed config or code never resumes from it.
-state = arrays_sha256(*start, str((settings, params.seed, params.code, data.sha256)))
-checkpoint = Path(output.weights).parent / "checkpoints" / f"{state[:16]}.safetensors"
+rest = (snakemake.wildcards.prior, settings, params.seed, params.code)
+checkpoint = checkpoint_path(output.weights, files, *rest)
 picture = TrainingPicture(draw_training, snakemake.log.picture)
 train_with_checkpoints(training, checkpoint, [picture])
 if training.global_rank:

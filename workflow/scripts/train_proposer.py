@@ -1,12 +1,10 @@
 """Train the network that proposes Cα positions (rule train_proposer)."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 
-from equicryo.io.arrays import arrays_sha256
-from equicryo.io.checkpoints import train_with_checkpoints
+from equicryo.io.checkpoints import checkpoint_path, train_with_checkpoints
 from equicryo.io.documents import write_document
 from equicryo.io.logs import log_to
 from equicryo.io.proposer_sets import read_proposer_training_set
@@ -33,9 +31,8 @@ data = read_proposer_training_set(snakemake.input, count, params.seed)
 proposer = Proposer(network)
 initialise(proposer, derive_generator(params.seed, "train_proposer"))
 training = ProposerTraining(proposer, config, data.examples, data.held_out, params.seed)
-# Named by what it depends on, so that a changed config or code never resumes from it.
-state = arrays_sha256(str((settings, params.seed, params.code, data.sha256)))
-checkpoint = Path(output.weights).parent / "checkpoints" / f"{state[:16]}.safetensors"
+rest = (settings, params.seed, params.code)
+checkpoint = checkpoint_path(output.weights, snakemake.input, *rest)
 train_with_checkpoints(training, checkpoint, watchers=[])
 
 write_proposer(output.weights, training.average.module)

@@ -1,11 +1,8 @@
 """Train a prior of densities on many chains (rule train_voxel_prior)."""
 
-from pathlib import Path
-
 import torch
 
-from equicryo.io.arrays import arrays_sha256
-from equicryo.io.checkpoints import train_with_checkpoints
+from equicryo.io.checkpoints import checkpoint_path, train_with_checkpoints
 from equicryo.io.documents import write_document
 from equicryo.io.logs import log_to
 from equicryo.io.tables import write_table
@@ -45,9 +42,8 @@ denoiser = VoxelDenoiser(VoxelNetworkConfig(**network), data.whitening)
 generator = derive_generator(params.seed, "train_voxel_prior", name)
 initialise_voxel_network(denoiser, generator)
 training = VoxelTraining(denoiser, config, data.examples, data.held_out, params.seed)
-# Named by what it depends on, so that a changed config or code never resumes from it.
-state = arrays_sha256(str((name, settings, params.seed, params.code, data.sha256)))
-checkpoint = Path(output.weights).parent / "checkpoints" / f"{state[:16]}.safetensors"
+rest = (name, settings, params.seed, params.code)
+checkpoint = checkpoint_path(output.weights, files, *rest)
 train_with_checkpoints(training, checkpoint, [])
 
 trained = training.average.module.cpu().eval()

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,7 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from equicryo.errors import InputError
-from equicryo.io.files import replace_atomically
+from equicryo.io.arrays import arrays_sha256
+from equicryo.io.files import file_sha256, replace_atomically
 from equicryo.io.pictures import save_figure
 from equicryo.models.averaged_training import AveragedTraining
 from equicryo.models.precision import bfloat16_is_fast
@@ -28,6 +29,20 @@ logger = logging.getLogger(__name__)
 
 LINE_INTERVAL = 100
 """Steps between lines in the log."""
+
+
+def checkpoint_path(weights: str, files: Iterable[str], *rest: object) -> Path:
+    """Return where a training keeps its state, named by what it depends on.
+
+    So a training of changed data, config or code never resumes from it.
+
+    Args:
+        weights: what the training makes.
+        files: all that it reads.
+        rest: what else it depends on.
+    """
+    state = arrays_sha256(*map(file_sha256, files), str(rest))
+    return Path(weights).parent / "checkpoints" / f"{state[:16]}.safetensors"
 
 
 def train_with_checkpoints(
