@@ -27,7 +27,7 @@ rule train_voxel_prior:
     params:
         settings=lambda wildcards: config["voxel_priors"][wildcards.voxel_prior],
         seed=config["seed"],
-        code=fingerprint("train_voxel_prior", without=("figures",)),
+        code=fingerprint("train_voxel_prior"),
     script:
         "../scripts/train_voxel_prior.py"
 

@@ -19,21 +19,16 @@ chain = read_points(files.points)
 samples = torch.from_numpy(read_ensemble(files.ensemble)[1])
 radii = radius_of_gyration(samples)
 steps = read_table(files.diagnostics)
+scale = read_document(files.scale)["scale"] if files.scale else float(wildcards.scale)
 row = complete_row(
     {
         **params.labels,
-        "scale": (
-            read_document(files.scale)["scale"]
-            if files.scale
-            else float(wildcards.scale)
-        ),
+        "scale": scale,
         "scale_true": 1.0 / read_card(files.card)["whitening"]["length_unit"],
         "n_samples": len(samples),
         "rg_mean": radii.mean().item(),
         **read_document(files.evidence),
-        "nfe": max(
-            (int(step["nfe"]) for step in read_table(files.diagnostics)), default=0
-        ),
+        "nfe": max((int(step["nfe"]) for step in steps), default=0),
         "reconstruction": files.ensemble,
     }
 )

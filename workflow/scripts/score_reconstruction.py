@@ -47,9 +47,7 @@ row = complete_row(
         "crlb_rmsd": float(read_document(files.bound)["crlb_rmsd"] or "inf"),
         "trace_rmsd": score_trace(traces, truth),
         "beads_rmsd": score_trace(control, truth),
-        "nfe": max(
-            (int(step["nfe"]) for step in read_table(files.diagnostics)), default=0
-        ),
+        "nfe": max((int(step["nfe"]) for step in steps), default=0),
         "reconstruction": files.ensemble,
         "truth": files.truth,
     }

@@ -49,7 +49,7 @@ estimates = [
     *read_volume_estimates(files.means, files.spreads, params.labels),
     *filtered,
     backprojection_estimate(likelihood, guessed),
-    *read_relion_estimate(files.relion, edge),
+    *read_relion_estimate(files.relion),
 ]
 
 rows, curves = score_maps(estimates, truth, mask, pixel_size)

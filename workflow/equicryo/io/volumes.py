@@ -32,23 +32,17 @@ def read_volume_estimates(
     ]
 
 
-def read_relion_estimate(paths: Sequence[str], edge: int) -> list[MapEstimate]:
+def read_relion_estimate(paths: Sequence[str]) -> list[MapEstimate]:
     """Read the map that RELION made of the same images, where it did.
 
     Args:
         paths: none, or one MRC file.
-        edge: central voxels that are kept.
 
     Raises:
         InputError: the file is damaged.
     """
-    estimates = []
-    for path in paths:
-        volume = torch.from_numpy(read_map(path).volume)
-        first = (len(volume) - edge) // 2
-        kept = slice(first, first + edge)
-        centre = volume[kept, kept, kept]
-        estimates.append(
-            MapEstimate(method="relion", mean=centre, spread=None, freedom=0)
-        )
-    return estimates
+    volumes = [torch.from_numpy(read_map(path).volume) for path in paths]
+    return [
+        MapEstimate(method="relion", mean=volume, spread=None, freedom=0)
+        for volume in volumes
+    ]

@@ -1,6 +1,5 @@
 """Training of a proposer, with Lightning."""
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,8 +12,6 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from equicryo.models.averaged_training import AveragedTraining, StepsConfig
 from equicryo.models.proposer import Marks, Proposer
 from equicryo.models.proposer_examples import CropExamples, Crops
-
-logger = logging.getLogger(__name__)
 
 WEIGHT_DECAY = 0.01
 ADAM_DECAYS = (0.9, 0.98)
