@@ -69,6 +69,7 @@ def test_densities_are_reconstructed_and_scored_beside_the_baselines(edited):
         "score_volumes": 1,
         "tabulate_volumes": 1,
         "draw_volumes": 1,
+        "write_provenance": 1,
     }
     edited.snakemake()
 

@@ -128,6 +128,7 @@ rule write_provenance:
         runtime=minutes(5),
     params:
         config=config,
-        code=fingerprint(*SCRIPTS),
+        # Of every script: their hashes are what it records.
+        code=fingerprint("write_provenance", *SCRIPTS),
     script:
         "../scripts/write_provenance.py"
