@@ -147,9 +147,14 @@ def test_provenance_can_replay_the_run(finished):
     digest = hashlib.sha256(structure.read_bytes()).hexdigest()
     inputs = provenance["inputs"]
     assert inputs["resources/structures/1hel.pdb"] == digest
-    networks = {path for path in inputs if path.endswith("weights.safetensors")}
-    folders = ("priors/generalist", "proposer")
-    assert networks == {f"resources/{one}/weights.safetensors" for one in folders}
+    assert set(inputs) == {
+        "resources/structures/1hel.pdb",
+        *(
+            f"resources/{folder}/{name}"
+            for folder in ("priors/generalist", "proposer")
+            for name in ("weights.safetensors", "card.json")
+        ),
+    }
     assert "score_reconstruction" in provenance["code"]
 
 
@@ -173,4 +178,6 @@ def test_killed_run_goes_on_and_repeats_every_hash(finished, checkout):
     hashes = checkout.hashes()
     # Normal equations, the prior's weights and an ensemble.
     assert len(hashes) == 3
-    assert hashes.items() <= finished.hashes().items()
+    expected = finished.hashes()
+    assert len(expected) == 1 + 6 + 1 + 4
+    assert hashes.items() <= expected.items()

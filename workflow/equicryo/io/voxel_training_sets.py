@@ -11,10 +11,7 @@ from equicryo.io.arrays import arrays_sha256
 from equicryo.io.chain_sets import read_training_chains
 from equicryo.io.provenance import current_commit
 from equicryo.io.residue_model import read_rebuilt_chains, read_residue_model
-from equicryo.io.training_sets import (
-    ids_by_split,
-    read_held_out_chains,
-)
+from equicryo.io.training_sets import ids_by_split, read_held_out_chains
 from equicryo.models.voxel_denoiser import VoxelDenoiser
 from equicryo.models.voxel_examples import GridConfig, VolumeBatch, VolumeExamples
 from equicryo.models.voxel_prior import MeasuredErrors
