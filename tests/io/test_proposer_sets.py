@@ -15,7 +15,7 @@ FILES = {
 
 def test_a_proposer_learns_from_training_chains_alone(monkeypatch) -> None:
     monkeypatch.chdir(ROOT)
-    data = read_proposer_training_set(FILES, None, 1)
+    data = read_proposer_training_set(FILES, "all", 1)
     with Path(FILES["splits"]).open() as file:
         splits = {row["id"]: row["split"] for row in csv.DictReader(file)}
     assert len(data.training_ids) > 1000

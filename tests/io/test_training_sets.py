@@ -29,7 +29,7 @@ def in_root(monkeypatch):
 
 
 def test_only_training_chains_are_learnt_and_only_validation_chains_tested():
-    made = read_chain_training_set(FILES, None, seed=1)
+    made = read_chain_training_set(FILES, "all", seed=1)
     splits = {row["id"]: row["split"] for row in read_table(FILES["splits"])}
     assert {splits[name] for name in made.training_ids} == {"training"}
     assert set(made.examples.chains.ids) == set(made.training_ids)

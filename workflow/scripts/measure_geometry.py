@@ -8,7 +8,7 @@ from equicryo.structure.trace_geometry import measure_geometry
 
 log_to(snakemake.log[0])
 params = snakemake.params
-chains = read_training_chains(snakemake.input, None, params.seed)
+chains = read_training_chains(snakemake.input, "all", params.seed)
 generator = derive_generator(params.seed, "measure_geometry")
 geometry = measure_geometry(chains, params.displacement, generator=generator)
 write_geometry(snakemake.output.geometry, geometry)

@@ -32,8 +32,7 @@ config = TrainingConfig(**settings["training"])
 if settings["regime"] == "conformer":
     data = read_ensemble_training_set(files)
 else:
-    count = None if settings["count"] == "all" else settings["count"]
-    data = read_chain_training_set(files, count, params.seed)
+    data = read_chain_training_set(files, settings["count"], params.seed)
 
 if "initial" in settings:
     denoiser, earlier = read_denoiser(files.weights, files.card), read_card(files.card)

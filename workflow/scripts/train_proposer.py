@@ -25,8 +25,7 @@ params, output = snakemake.params, snakemake.output
 settings = params.settings
 network = ProposerConfig(**settings["network"])
 config = ProposerTrainingConfig(**settings["training"])
-count = None if settings["count"] == "all" else settings["count"]
-data = read_proposer_training_set(snakemake.input, count, params.seed)
+data = read_proposer_training_set(snakemake.input, settings["count"], params.seed)
 
 proposer = Proposer(network)
 initialise(proposer, derive_generator(params.seed, "train_proposer"))

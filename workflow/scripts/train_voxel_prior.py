@@ -33,9 +33,8 @@ files, params, output = snakemake.input, snakemake.params, snakemake.output
 settings, name = params.settings, snakemake.wildcards.voxel_prior
 config = VoxelTrainingConfig(**settings["training"])
 network = {**settings["network"], "channels": tuple(settings["network"]["channels"])}
-count = None if settings["count"] == "all" else settings["count"]
 data = read_voxel_training_set(
-    files, read_grid_config(settings["grid"]), count, params.seed
+    files, read_grid_config(settings["grid"]), settings["count"], params.seed
 )
 
 denoiser = VoxelDenoiser(VoxelNetworkConfig(**network), data.whitening)

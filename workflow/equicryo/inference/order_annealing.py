@@ -57,6 +57,8 @@ def visit_greedily(
     return np.array(order)
 
 
+@numba.njit(cache=True)
+@no_type_check
 def anneal_order(
     landscape: Landscape,
     order: Int64[np.ndarray, " residue"],
@@ -76,42 +78,10 @@ def anneal_order(
     Returns:
         The best value, nats, and the place of each residue then.
     """
-    return _anneal(
-        landscape.positions,
-        landscape.field,
-        landscape.kernel,
-        landscape.crowding,
-        landscape.steps,
-        landscape.turns,
-        landscape.neighbours,
-        landscape.counts,
-        landscape.weights,
-        order,
-        temperatures[0],
-        temperatures[1],
-        moves,
-        generator,
+    positions, field, kernel, crowding, steps, turns, neighbours, counts, weights = (
+        landscape
     )
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _anneal(
-    positions,
-    field,
-    kernel,
-    crowding,
-    steps,
-    turns,
-    neighbours,
-    counts,
-    weights,
-    order,
-    hottest,
-    coldest,
-    moves,
-    generator,
-):
+    hottest, coldest = temperatures
     residues, size = len(order), len(positions)
     order, moved = order.copy(), order.copy()
     residue_at = np.full(size, -1)

@@ -4,7 +4,7 @@ With the places held fixed the likelihood of equal blobs is a quadratic form in 
 weights of the residues there; beside it stand the steps and turns of chains.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -31,9 +31,8 @@ CROWDED, SOFTNESS = 3.6, 0.6
 """Å: places nearer than the first repel each other if both are visited, softly."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Landscape:
-    """What it is worth to visit places, and in which order.
+class Landscape(NamedTuple):
+    """What it is worth to visit places, and in which order, for compiled code.
 
     Attributes:
         positions: of the places, Å.

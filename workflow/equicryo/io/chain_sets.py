@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -77,13 +78,13 @@ def read_splits(
 
 
 def read_training_chains(
-    files: Mapping[str, str], count: int | None, seed: int
+    files: Mapping[str, str], count: int | Literal["all"], seed: int
 ) -> ChainSet:
     """Read the chains that a prior may learn from, or some of them.
 
     Args:
         files: `chains`, `splits` (see resources/chains).
-        count: how many, drawn at random; None for all.
+        count: how many, drawn at random, or all.
         seed: of the drawing.
 
     Raises:
@@ -92,7 +93,7 @@ def read_training_chains(
     chains = read_chain_set(files["chains"])
     splits = {row["id"]: row["split"] for row in read_table(files["splits"])}
     learnt = [i for i, name in enumerate(chains.ids) if splits.get(name) == "training"]
-    if count is not None:
+    if count != "all":
         if count > len(learnt):
             raise InputError(
                 f"{files['chains']}: {count} training chains asked for, but "

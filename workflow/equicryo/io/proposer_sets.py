@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from equicryo.io.arrays import arrays_sha256
 from equicryo.io.chain_sets import read_training_chains
@@ -34,14 +35,14 @@ class ProposerTrainingSet:
 
 
 def read_proposer_training_set(
-    files: Mapping[str, str], count: int | None, seed: int
+    files: Mapping[str, str], count: int | Literal["all"], seed: int
 ) -> ProposerTrainingSet:
     """Read chains of many folds, and the residue model of half of their maps.
 
     Args:
         files: `chains`, `splits`, `targets`, `held_out` (see resources/chains) and
             `constants` (see resources/residue_model).
-        count: how many training chains, drawn at random; None for all.
+        count: how many training chains, drawn at random, or all.
         seed: of the drawing.
 
     Raises:

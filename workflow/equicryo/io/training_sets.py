@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -77,13 +77,13 @@ def read_ensemble_training_set(files: Mapping[str, str]) -> TrainingSet:
 
 
 def read_chain_training_set(
-    files: Mapping[str, str], count: int | None, seed: int
+    files: Mapping[str, str], count: int | Literal["all"], seed: int
 ) -> TrainingSet:
     """Read chains of many folds, and the validation chains, which are none of these.
 
     Args:
         files: `chains`, `splits`, `targets`, `held_out` (see resources/chains).
-        count: how many training chains, drawn at random; None for all.
+        count: how many training chains, drawn at random, or all.
         seed: of the drawing.
 
     Raises:

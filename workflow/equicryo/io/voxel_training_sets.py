@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -59,7 +59,7 @@ def read_grid_config(block: Mapping[str, Any]) -> GridConfig:
 
 
 def read_voxel_training_set(
-    files: Mapping[str, str], grid: GridConfig, count: int | None, seed: int
+    files: Mapping[str, str], grid: GridConfig, count: int | Literal["all"], seed: int
 ) -> VoxelTrainingSet:
     """Read chains of many folds, and the validation chains, which are none of these.
 
@@ -67,7 +67,7 @@ def read_voxel_training_set(
         files: `chains`, `splits`, `targets`, `held_out` (see resources/chains),
             `constants` of the residue model, and `atoms`, the chains behind it.
         grid: which volumes are made of them.
-        count: how many training chains, drawn at random; None for all.
+        count: how many training chains, drawn at random, or all.
         seed: of the drawing, and of the measured volumes.
 
     Raises:
