@@ -86,5 +86,5 @@ def test_the_shipped_networks_are_read_for_a_search(tmp_path):
     start = tracing["exploration"]["schedule"]["largest_noise"]
     # More noise than that of samples that are to stay at their trace.
     assert search.explorer.config.schedule.largest_noise == start
-    assert start > tracing["sampling"]["schedule"]["largest_noise"]
+    assert start > config["samplers"]["mmps"]["schedule"]["largest_noise"]
     assert len(search.explorer.prior.residue_types) == 5

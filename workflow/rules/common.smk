@@ -181,11 +181,12 @@ for name, stack in config["stacks"].items():
 check_names("relion_maps", "dataset", config["relion_maps"])
 check_names("scaling_priors", "prior", config["scaling_priors"])
 
-if config["draws"]["count"] < config["tracing"]["sampling"]["samples"]:
+MOST_SAMPLES = max(sampler["samples"] for sampler in config["samplers"].values())
+if config["draws"]["count"] < MOST_SAMPLES:
     raise WorkflowError(
         f"config: draws.count is {config['draws']['count']}, but where images show nothing "
-        "draws take the place of samples, and tracing.sampling.samples is "
-        f"{config['tracing']['sampling']['samples']}: draw as many"
+        f"draws take the place of samples, of which samplers has {MOST_SAMPLES}: draw as "
+        "many"
     )
 
 STUDIES = list_reconstructions()
@@ -321,11 +322,6 @@ def search_settings():
     explorer = {**config["samplers"]["mmps"], **config["tracing"]["exploration"]}
     searches = {name: config["tracing"][name] for name in ("proposals", "annealing")}
     return {**searches, "explorer": explorer}
-
-
-def traced_sampler(wildcards):
-    """Return a sampler's settings where it starts from traces."""
-    return {**config["samplers"][wildcards.sampler], **config["tracing"]["sampling"]}
 
 
 def traces_file(wildcards):

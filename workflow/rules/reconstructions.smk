@@ -50,6 +50,7 @@ rule reconstruct:
         )
     wildcard_constraints:
         prior=one_of(PLACED_PRIORS),
+        sampler=one_of([name for name in config["samplers"] if name != "mmps"]),
     threads: 1
     resources:
         mem_mb=memory(2000),
@@ -62,6 +63,43 @@ rule reconstruct:
         code=fingerprint("reconstruct"),
     script:
         "../scripts/reconstruct.py"
+
+
+rule reconstruct_from_samples:
+    input:
+        normal=f"{RESULTS}/images/{{dataset}}/normal.npz",
+        points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
+        weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
+        card=f"{RESULTS}/priors/{{prior}}/card.json",
+        start=RECONSTRUCTION.replace("{sampler}", "dps") + "/ensemble.cif",
+        scale=inferred_scale,
+        constants=lambda wildcards: density_constants(wildcards.dataset),
+    output:
+        ensemble=f"{RECONSTRUCTION}/ensemble.cif",
+        diagnostics=f"{RECONSTRUCTION}/diagnostics.csv",
+    log:
+        f"{RESULTS}/logs/reconstruct_from_samples/{{dataset}}/{{prior}}/{{sampler}}/"
+        "alpha{alpha}_scale{scale}_seed{seed}.log",
+    benchmark:
+        (
+            f"{RESULTS}/benchmarks/reconstruct_from_samples/{{dataset}}/{{prior}}/{{sampler}}/"
+            "alpha{alpha}_scale{scale}_seed{seed}.tsv"
+        )
+    wildcard_constraints:
+        prior=one_of(PLACED_PRIORS),
+        sampler="mmps",
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        sampler=lambda wildcards: config["samplers"][wildcards.sampler],
+        density=lambda wildcards: density_settings(wildcards.dataset),
+        measured=is_measured,
+        seed=config["seed"],
+        code=fingerprint("reconstruct_from_samples"),
+    script:
+        "../scripts/reconstruct_from_samples.py"
 
 
 rule reconstruct_from_traces:
@@ -91,7 +129,7 @@ rule reconstruct_from_traces:
         mem_mb=memory(3000),
         runtime=minutes(60),
     params:
-        sampler=traced_sampler,
+        sampler=lambda wildcards: config["samplers"][wildcards.sampler],
         density=lambda wildcards: density_settings(wildcards.dataset),
         measured=is_measured,
         seed=config["seed"],

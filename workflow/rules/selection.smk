@@ -59,7 +59,7 @@ def first_study(name):
 HEADLINE = {axis: first_study("headline")[axis][0] for axis in AXES}
 DRAWN = {
     "dataset": HEADLINE["dataset"],
-    "sampler": HEADLINE["sampler"],
+    "sampler": first_study("grid")["sampler"][0],
     "grid_prior": first_study("grid")["prior"][0],
     "reference_prior": HEADLINE["prior"],
 }
