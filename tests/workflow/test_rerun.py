@@ -213,8 +213,9 @@ def test_slurm_profile_sends_the_training_to_the_gpu_partition(checkout):
         ("    stack: 1hel\n", "    stack: 1hell\n", "is not one of"),
         ("kind: white", "kind: pink", "pink"),
         (
-            "[mmps]\n    alpha: [1]\n    scale: [1]",
-            "[mmps]\n    alpha: [1]\n    scale: [inferred]",
+            "[generalist_1hel]\n    sampler: [mmps]\n    alpha: [1]\n    scale: [1]",
+            "[generalist_1hel]\n    sampler: [mmps]\n    alpha: [1]\n"
+            "    scale: [inferred]",
             "give it the scale 1",
         ),
         ("prior: [generalist_1hel]", "prior: [generalist]", "speaks of no chain"),

@@ -111,6 +111,21 @@ def test_the_right_prior_beats_itself_without_images_and_chance(finished):
     assert float(row["rmsd_mean"]) < 0.1 * float(row["chance_rmsd"])
 
 
+def test_moment_matching_starts_from_what_dps_found(finished):
+    (row,) = (
+        row for row in read_metrics(finished.folder) if row["study"] == "headline"
+    )
+    assert row["sampler"] == "mmps"
+    path = Path(row["reconstruction"])
+    samples = read_positions(finished.folder / path)
+    found = read_positions(
+        finished.folder / path.parents[2] / "dps" / path.parent.name / path.name
+    )
+    gaps = np.sqrt(np.square(samples - found).sum(-1).mean(-1))
+    # The noise that the sampler starts with is 1 Å: 1.7 Å in three dimensions.
+    assert 0.0 < gaps.min() <= gaps.max() < 1.7
+
+
 def test_a_prior_of_any_fold_starts_from_traces(finished):
     *others, row = read_metrics(finished.folder)
     assert {other["trace_rmsd"] for other in others} == {""}
@@ -176,8 +191,8 @@ def test_killed_run_goes_on_and_repeats_every_hash(finished, checkout):
     # At most the two jobs under way are repeated, beside those not yet begun.
     assert again.count(done) <= total - finished_before + 2
     hashes = checkout.hashes()
-    # Normal equations, the prior's weights and an ensemble.
-    assert len(hashes) == 3
+    # Normal equations, the prior's weights and two ensembles, what DPS found and drawn.
+    assert len(hashes) == 4
     expected = finished.hashes()
-    assert len(expected) == 1 + 6 + 1 + 4
+    assert len(expected) == 1 + 7 + 1 + 4
     assert hashes.items() <= expected.items()

@@ -22,7 +22,7 @@ def jobs(cluster, submissions, submitted) -> list[Job]:
 # The local run first: it takes the time in which the other one waits.
 def test_results_equal_those_of_a_local_run(finished, submitted) -> None:
     hashes = finished.hashes()
-    assert len(hashes) == 1 + 6 + 1 + 4
+    assert len(hashes) == 1 + 7 + 1 + 4
     assert submitted.hashes() == hashes
 
 
