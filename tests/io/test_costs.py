@@ -68,10 +68,10 @@ def test_jobs_are_priced_at_the_mean_of_their_rule(
     rows = tabulate_costs(read_costs(benchmarks))
     write_table(tmp_path / "known.csv", COST_COLUMNS, rows)
     known = read_table(tmp_path / "known.csv")
-    # Two trainings took 1.5 hours, one score 36 s.
+    # Two trainings took 2.5 CPU-hours, one score 36 s.
     assert price_jobs(["train"] * 4 + ["score"], known) == (
-        "5 jobs, about 3.0 hours of one core"
+        "5 jobs, about 5.0 hours of one core"
     )
     assert price_jobs(["train", "draw"], known) == (
-        "2 jobs, about 0.8 hours of one core, without draw"
+        "2 jobs, about 1.2 hours of one core, without draw"
     )

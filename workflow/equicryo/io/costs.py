@@ -90,12 +90,14 @@ def describe_costs(row: dict[str, str | int | float]) -> str:
 def price_jobs(rules: Iterable[str], known: Iterable[Mapping[str, str]]) -> str:
     """Say what jobs will cost if each takes what its rule took on average before.
 
+    In CPU-hours, which other work on the same machine does not add to.
+
     Args:
         rules: of the jobs, one each.
         known: rows under `COST_COLUMNS`, as read from a file.
     """
     hours = {
-        row["rule"]: float(row["wall_hours"]) / int(row["jobs"])
+        row["rule"]: float(row["cpu_hours"]) / int(row["jobs"])
         for row in known
         if int(row["jobs"])
     }
