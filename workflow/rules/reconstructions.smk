@@ -71,7 +71,7 @@ rule reconstruct_from_samples:
         points=lambda wildcards: target_file(wildcards.dataset, "points.npz"),
         weights=f"{RESULTS}/priors/{{prior}}/weights.safetensors",
         card=f"{RESULTS}/priors/{{prior}}/card.json",
-        start=RECONSTRUCTION.replace("{sampler}", "dps") + "/ensemble.cif",
+        start=f"{RECONSTRUCTION}/ensemble.cif".replace("{sampler}", "dps"),
         scale=inferred_scale,
         constants=lambda wildcards: density_constants(wildcards.dataset),
     output:
