@@ -23,8 +23,7 @@ sampler = read_sampler("dps", params.sampler)
 
 chain = read_points(files.points)
 likelihood = read_likelihood(
-    files.normal,
-    files.constants,
+    files,
     chain.sequence,
     sampler.blurs,
     density=params.density,

@@ -24,8 +24,7 @@ generator = derive_generator(params.seed, "reconstruct_from_traces", *wildcards)
 chain = read_points(files.points)
 prior = read_prior(files.weights, files.card, chain.sequence)
 likelihood = read_likelihood(
-    files.normal,
-    files.constants,
+    files,
     chain.sequence,
     sampler.blurs,
     density=params.density,

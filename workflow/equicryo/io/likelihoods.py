@@ -1,7 +1,6 @@
 """The likelihood of a dataset's images, from the files that it consists of."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from equicryo.inference.likelihood import ResidueLikelihood, prepare_likelihood
 from equicryo.io.normal import read_normal
@@ -10,8 +9,7 @@ from equicryo.physics.gain import gain_of
 
 
 def read_likelihood(
-    normal: str | Path,
-    constants: str | Path,
+    files: Mapping[str, str],
     sequence: str,
     blurs: tuple[float, ...],
     *,
@@ -21,8 +19,8 @@ def read_likelihood(
     """Read a dataset's normal equations and prepare their likelihood.
 
     Args:
-        normal: file of the normal equations.
-        constants: file of the full residue model; not read for single blobs.
+        files: `normal`, the normal equations, and `constants`, the full residue
+            model's, which are not read for single blobs.
         sequence: one-letter codes.
         blurs: resolutions besides the full one, Å.
         density: model of the chain's density; see `read_density`.
@@ -32,8 +30,8 @@ def read_likelihood(
         InputError: a file is missing or damaged.
     """
     return prepare_likelihood(
-        read_normal(normal),
-        read_density(density, constants, sequence),
+        read_normal(files["normal"]),
+        read_density(density, files["constants"], sequence),
         gain_of(measured=measured),
         blurs,
     )
